@@ -1,0 +1,1 @@
+"""Spatial primitives: fields, CRS, regions, tiles, GeoJSON, fences, grids and vector files."""

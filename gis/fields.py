@@ -1,0 +1,63 @@
+"""Geometry fields in the storage CRS, each with a stored Web Mercator twin for tiles."""
+
+from typing import Any
+
+from django.contrib.gis.db import models
+from django.contrib.gis.db.models.functions import Transform
+
+STORAGE_SRID = 4490
+"""CGCS2000 geographic, longitude and latitude in degrees (equal to WGS-84 for this product's use)."""
+
+WEB_SRID = 3857
+"""Web Mercator, the CRS of vector tiles."""
+
+WEB_SUFFIX = f"_{WEB_SRID}"
+
+
+class StoredGeometry:
+    """Mixin: stores EPSG:4490 and adds a generated ``<name>_3857`` column, so that no tile transforms a row."""
+
+    def __init__(self, *args: Any, srid: int = STORAGE_SRID, **kwargs: Any) -> None:
+        super().__init__(*args, srid=srid, **kwargs)
+
+    def contribute_to_class(self, cls: type[models.Model], name: str, **kwargs: Any) -> None:
+        super().contribute_to_class(cls, name, **kwargs)  # type: ignore[misc]
+        # Abstract classes hand copies of this field down, and migrations spell both columns out.
+        if cls._meta.abstract or cls.__module__ == "__fake__":
+            return
+        twin = models.GeneratedField(
+            expression=Transform(name, WEB_SRID),
+            output_field=_plain(type(self))(srid=WEB_SRID, null=True),
+            db_persist=True,
+            editable=False,
+        )
+        cls.add_to_class(f"{name}{WEB_SUFFIX}", twin)  # type: ignore[attr-defined]
+
+
+class PointField(StoredGeometry, models.PointField):
+    """A point in the storage CRS."""
+
+
+class LineStringField(StoredGeometry, models.LineStringField):
+    """A line in the storage CRS."""
+
+
+class MultiLineStringField(StoredGeometry, models.MultiLineStringField):
+    """Lines in the storage CRS."""
+
+
+class PolygonField(StoredGeometry, models.PolygonField):
+    """A polygon in the storage CRS."""
+
+
+class MultiPolygonField(StoredGeometry, models.MultiPolygonField):
+    """Polygons in the storage CRS."""
+
+
+class GeometryField(StoredGeometry, models.GeometryField):
+    """Any geometry in the storage CRS."""
+
+
+def _plain(kind: type) -> type[models.GeometryField]:
+    """The GeoDjango field class behind one of ours: the twin must not grow a twin of its own."""
+    return next(base for base in kind.__mro__ if base.__module__.startswith("django."))
