@@ -1,0 +1,131 @@
+"""Triggers that keep the feature index, the times and the regions right, whoever writes: ORM, bulk load or SQL.
+
+Statement triggers with transition tables: a load of 300,000 rows is indexed by one statement, not row by row.
+"""
+
+from django.db import connections, models
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce, Concat
+
+from services.catalog.layer import Layer, registry
+from services.catalog.models import FeatureIndex
+
+COLUMNS = ("id", "layer", "title", "code", "state", "region_code", "text", "geom")
+
+
+def install(using: str = "default") -> None:
+    """Create or replace the triggers of every registered layer whose table exists."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        tables = set(connection.introspection.table_names(cursor))
+        if FeatureIndex._meta.db_table not in tables:
+            return
+        cursor.execute(_TOUCH)
+        for layer in registry:
+            if layer.model._meta.db_table in tables and _source_table(layer) in tables:
+                cursor.execute(_triggers(layer))
+
+
+def rebuild(using: str = "default") -> int:
+    """Write the whole index anew from the features; returns the number of rows."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(f"truncate {FeatureIndex._meta.db_table}")
+        for layer in registry:
+            cursor.execute(_upsert(layer))
+        cursor.execute(f"select count(*) from {FeatureIndex._meta.db_table}")
+        return int(cursor.fetchone()[0])
+
+
+def _select(layer: Layer) -> str:
+    """SQL of the index rows of a layer, compiled by the ORM, so that borrowed places follow their joins."""
+    text: list[models.Expression] = []
+    for path in dict.fromkeys(("code", "name", *layer.search)):
+        text += [Coalesce(models.functions.Cast(F(path), models.TextField()), Value("")), Value(" ")]
+    source = layer.geom.rpartition("__")[0]
+    rows = layer.rows().order_by().values_list(
+        "id",
+        Value(layer.key, output_field=models.CharField()),
+        "name",
+        "code",
+        F("state") if layer.state_field else Value("", output_field=models.CharField()),
+        Coalesce(F(f"{layer.scope.region}__code") if layer.scope.region else Value(""), Value("")),
+        Concat(*text, output_field=models.TextField()),
+        F(layer.geom),
+        F(f"{source}__pk") if source else F("pk"),
+    )  # fmt: skip
+    sql, params = rows.query.sql_with_params()
+    # Only constants of the declaration are parameters here; a trigger body cannot take placeholders.
+    return sql % tuple("'" + str(p).replace("'", "''") + "'" for p in params)
+
+
+def _upsert(layer: Layer, where: str = "") -> str:
+    names = ", ".join(COLUMNS)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
+    old, new = (", ".join(f"{row}.{name}" for name in COLUMNS[1:-1]) for row in ("i", "excluded"))
+    table = FeatureIndex._meta.db_table
+    return f"""
+    insert into {table} as i ({names})
+    select {names} from ({_select(layer)}) as s ({names}, source) {where}
+    on conflict (id) do update set {changed}
+    where ({old}) is distinct from ({new}) or i.geom is distinct from excluded.geom"""
+
+
+def _source_table(layer: Layer) -> str:
+    """The table that owns the layer's geometry."""
+    return layer.geometry_field.model._meta.db_table
+
+
+def _triggers(layer: Layer) -> str:
+    table, index = layer.model._meta.db_table, FeatureIndex._meta.db_table
+    name = f"feature_index_{layer.key}"
+    parts = [
+        _function(f"{name}_put", _upsert(layer, "where id in (select id from new_rows)")),
+        _function(f"{name}_drop", f"delete from {index} where id in (select id from old_rows)"),
+        _trigger(f"{name}_insert", table, "insert", f"{name}_put", "new table as new_rows"),
+        _trigger(f"{name}_update", table, "update", f"{name}_put", "new table as new_rows"),
+        _trigger(f"{name}_delete", table, "delete", f"{name}_drop", "old table as old_rows"),
+        f"create or replace trigger touch before update on {table} for each row execute function touch_row();",
+        f"create or replace trigger index_truncate after truncate on {table} "
+        f"for each statement execute function truncate_index('{layer.key}');",
+    ]
+    if layer.geom == "geom" and layer.scope.region == "region":
+        parts.append(
+            f"create or replace trigger locate before insert or update on {table} for each row "
+            f"when (new.region_id is null and new.geom is not null) "
+            "execute function locate_row();"
+        )
+    if not layer.owns_geometry:
+        source = _source_table(layer)
+        parts += [
+            _function(f"{name}_follow", _upsert(layer, "where source in (select id from new_rows)")),
+            _trigger(f"{name}_follow", source, "update", f"{name}_follow", "new table as new_rows"),
+        ]
+    return "\n".join(parts)
+
+
+def _function(name: str, statement: str) -> str:
+    return f"""create or replace function {name}() returns trigger language plpgsql as $$
+    begin {statement}; return null; end $$;"""
+
+
+def _trigger(name: str, table: str, event: str, function: str, referencing: str) -> str:
+    return (
+        f"create or replace trigger {name} after {event} on {table} referencing {referencing} "
+        f"for each statement execute function {function}();"
+    )
+
+
+_TOUCH = f"""
+create or replace function touch_row() returns trigger language plpgsql as $$
+begin new.updated_at := clock_timestamp(); return new; end $$;
+
+create or replace function truncate_index() returns trigger language plpgsql as $$
+begin delete from {FeatureIndex._meta.db_table} where layer = tg_argv[0]; return null; end $$;
+
+create or replace function locate_row() returns trigger language plpgsql as $$
+begin
+  new.region_id := region_code_at(ST_PointOnSurface(new.geom));
+  return new;
+end $$;
+"""
