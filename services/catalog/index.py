@@ -27,14 +27,15 @@ def install(using: str = "default") -> None:
 
 
 def rebuild(using: str = "default") -> int:
-    """Write the whole index anew from the features; returns the number of rows."""
-    connection = connections[using]
-    with connection.cursor() as cursor:
-        cursor.execute(f"truncate {FeatureIndex._meta.db_table}")
+    """Bring every row of the index up to date with its feature; returns the number of rows."""
+    rows = FeatureIndex.objects.using(using)
+    with connections[using].cursor() as cursor:
         for layer in registry:
             cursor.execute(_upsert(layer))
-        cursor.execute(f"select count(*) from {FeatureIndex._meta.db_table}")
-        return int(cursor.fetchone()[0])
+            # Rows are taken out one by one, never truncated: alarms and links point at them.
+            rows.filter(layer=layer.key).exclude(pk__in=layer.rows().using(using).values("pk")).delete()
+    rows.exclude(layer__in=registry.by_key).delete()
+    return rows.count()
 
 
 def _select(layer: Layer) -> str:

@@ -1,0 +1,136 @@
+"""All changing goes through here: check the right, change, audit, whoever calls: screen, API, scheduler or device."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.gis.geos import GEOSGeometry
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.utils.translation import gettext as _
+
+from services.access import gate
+from services.access.errors import Conflict, Invalid, Refused
+from services.access.principal import Principal
+from services.audit import trail
+from services.catalog.layer import Layer, Tab
+from services.catalog.models import Feature, Record, Row
+
+
+@transaction.atomic
+def create(principal: Principal, layer: Layer, values: Mapping[str, Any]) -> Feature:
+    """Create a feature from named values; raises Invalid, or Refused where it would lie outside the user's scope."""
+    gate.require(principal, layer, "create")
+    feature = layer.model()
+    _assign(feature, values, _writable(principal, layer))
+    _save(feature)
+    _stay_inside(principal, layer, feature, "create")
+    _audit(principal, "create", layer, feature, {name: [None, _plain(value)] for name, value in values.items()})
+    return feature
+
+
+@transaction.atomic
+def change(
+    principal: Principal, layer: Layer, pk: str | UUID, values: Mapping[str, Any], *, read_at: datetime | None = None
+) -> Feature:
+    """Change named values of a feature; ``read_at`` is its ``updated_at`` as the caller read it, else Conflict."""
+    gate.fetch(principal, layer, pk, "change")
+    feature = layer.rows().select_for_update(of=("self",)).get(pk=pk)
+    if read_at is not None and feature.updated_at != read_at:
+        raise Conflict(_("自您读取之后，该记录已被修改。请刷新后重试。"))
+    before = {name: _plain(getattr(feature, _attribute(feature, name))) for name in values}
+    _assign(feature, values, _writable(principal, layer))
+    _save(feature)
+    _stay_inside(principal, layer, feature, "change")
+    feature.refresh_from_db()
+    after = {name: _plain(getattr(feature, _attribute(feature, name))) for name in values}
+    changes = {name: [before[name], after[name]] for name in values if before[name] != after[name]}
+    _audit(principal, "change", layer, feature, changes)
+    return feature
+
+
+@transaction.atomic
+def delete(principal: Principal, layer: Layer, pk: str | UUID, *, read_at: datetime | None = None) -> None:
+    """Delete a feature; Conflict where other rows still point at it."""
+    feature = gate.fetch(principal, layer, pk, "delete")
+    if read_at is not None and feature.updated_at != read_at:
+        raise Conflict(_("自您读取之后，该记录已被修改。请刷新后重试。"))
+    key = feature.pk
+    try:
+        with transaction.atomic():
+            feature.delete()
+    except (models.ProtectedError, models.RestrictedError, IntegrityError) as error:
+        raise Conflict(_("仍有其他记录引用它，不能删除。")) from error
+    trail.note(
+        principal.id, principal.name, "delete", layer=layer.key, object_id=key, address=principal.address,
+        changes={"name": [feature.name, None]},
+    )  # fmt: skip
+
+
+@transaction.atomic
+def add_record(principal: Principal, layer: Layer, pk: str | UUID, tab: Tab, values: Mapping[str, Any]) -> Record:
+    """Add a record to a feature the principal may change."""
+    feature = gate.fetch(principal, layer, pk, "change")
+    record = tab.model(**{tab.of: feature})
+    writable = {field.name for field in tab.model._meta.concrete_fields if field.editable} - {tab.of}
+    _assign(record, values, writable)
+    _save(record)
+    changes = {name: [None, _plain(value)] for name, value in values.items()}
+    _audit(principal, f"add {tab.key}", layer, feature, changes)
+    return record
+
+
+def geometry_name(layer: Layer) -> str | None:
+    """The name under which a feature's own geometry is written; None where it borrows its place."""
+    return layer.geom if layer.owns_geometry else None
+
+
+def _writable(principal: Principal, layer: Layer) -> set[str]:
+    names = {field.name for field in gate.fields(principal, layer) if field.editable}
+    return names | {layer.geom} if layer.owns_geometry else names
+
+
+def _assign(row: Row, values: Mapping[str, Any], writable: set[str]) -> None:
+    unknown = sorted(set(values) - writable)
+    if unknown:
+        allowed = ", ".join(sorted(writable))
+        raise Invalid(
+            _("有不能写入的字段。"), {name: [_("没有此字段或不可写入；可写字段：%s") % allowed] for name in unknown}
+        )
+    for name, value in values.items():
+        setattr(row, _attribute(row, name), value)
+
+
+def _attribute(row: Row, name: str) -> str:
+    """Foreign keys are written and read by their key."""
+    field = row._meta.get_field(name)
+    return field.attname if isinstance(field, models.ForeignKey) else name
+
+
+def _save(row: Row) -> None:
+    try:
+        row.full_clean()
+        row.save()
+    except ValidationError as error:
+        fields = {name: [str(m) for m in messages] for name, messages in error.message_dict.items()}
+        raise Invalid(_("填写的内容有误。"), fields) from error
+
+
+def _stay_inside(principal: Principal, layer: Layer, feature: Feature, action: str) -> None:
+    """A row that its writer could not reach afterwards is not written: nobody moves a feature out of their scope."""
+    if not gate.restrict(principal, layer, action).filter(pk=feature.pk).exists():
+        raise Refused(_("该要素不在您的管辖范围内。"))
+
+
+def _audit(principal: Principal, action: str, layer: Layer, feature: Feature, changes: dict[str, Any]) -> None:
+    trail.note(
+        principal.id, principal.name, action, layer=layer.key, object_id=feature.pk, changes=changes,
+        address=principal.address,
+    )  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, GEOSGeometry):
+        return value.wkt[:500]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,41 @@
+"""Errors named for the reaction they cause; command_center/errors.py maps them to HTTP."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class AccessError(Exception):
+    """Base: something a caller asked for was not done, and why."""
+
+    def __init__(self, message: Any = "", **details: Any) -> None:
+        super().__init__(message)
+        self.message = str(message)
+        self.details = details
+
+
+class LogInNeeded(AccessError):
+    """Nobody, or a token that no longer holds: log in."""
+
+
+class Refused(AccessError):
+    """The principal may see this but not do that to it."""
+
+
+class NotFound(AccessError):
+    """There is no such thing, or not for this principal: the two look alike."""
+
+
+class Conflict(AccessError):
+    """Somebody changed it since it was read, or it is still in use."""
+
+
+class Invalid(AccessError):
+    """The input is wrong; ``fields`` names each field and what it allows."""
+
+    def __init__(self, message: Any, fields: Mapping[str, list[str]] | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.fields = dict(fields or {})
+
+
+class TooLarge(AccessError):
+    """The input is over a stated limit."""

@@ -1,0 +1,1 @@
+"""Who: users, the roles they hold in a region or an organisation, and tokens for other systems."""

@@ -1,0 +1,1 @@
+"""Running the platform: long work as jobs with progress and a result."""
