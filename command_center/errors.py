@@ -1,0 +1,86 @@
+"""One table maps errors to HTTP; machines get an RFC 9457 problem, people a page that says what to do next."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from gis.crs import CrsError
+from gis.geojson import GeometryError
+from services.access.errors import AccessError, Conflict, Invalid, LogInNeeded, NotFound, Refused, TooLarge
+
+log = logging.getLogger(__name__)
+
+STATUS: tuple[tuple[type[Exception], int, str], ...] = (
+    (LogInNeeded, 401, "log-in-needed"),
+    (Refused, 403, "refused"),
+    (NotFound, 404, "not-found"),
+    (Conflict, 409, "conflict"),
+    (TooLarge, 413, "too-large"),
+    (Invalid, 400, "invalid"),
+    (GeometryError, 422, "invalid-geometry"),
+    (CrsError, 400, "unknown-crs"),
+    (RequestDataTooBig, 413, "too-large"),
+    (BadRequest, 400, "bad-request"),
+    (PermissionDenied, 403, "refused"),
+    (Http404, 404, "not-found"),
+)
+
+
+class Problems:
+    """Innermost middleware: turns an exception of a view into an answer."""
+
+    def __init__(self, following: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.following = following
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.following(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return answer(request, error)
+
+
+def status_of(error: Exception) -> tuple[int, str]:
+    """HTTP status and problem type of an error; 500 for one nobody foresaw."""
+    if isinstance(error, AccessError) and "status" in error.details:
+        return error.details["status"], "invalid"
+    for kind, status, name in STATUS:
+        if isinstance(error, kind):
+            return status, name
+    return 500, "internal"
+
+
+def answer(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The answer to an error, for a person or for a machine."""
+    status, name = status_of(error)
+    if status == 500:
+        log.exception("%s %s failed", request.method, request.path)
+    detail = _("服务器出错，已记录。") if status == 500 else (str(error) or _("请求有误。"))
+    if _wants_page(request):
+        if status == 401:
+            return HttpResponseRedirect(f"/login?next={request.get_full_path()}")
+        return render(request, "error.html", {"status": status, "detail": detail}, status=status)
+    return problem(status, name, detail, error)
+
+
+def problem(status: int, name: str, detail: str, error: Exception | None = None) -> JsonResponse:
+    """An RFC 9457 problem document."""
+    body: dict[str, Any] = {"type": f"urn:zhutu:problem:{name}", "title": name, "status": status, "detail": detail}
+    if isinstance(error, Invalid) and error.fields:
+        body["errors"] = error.fields
+    if isinstance(error, GeometryError) and error.place is not None:
+        body["place"] = error.place
+    response = JsonResponse(body, status=status, content_type="application/problem+json")
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="zhutu"'
+    return response
+
+
+def _wants_page(request: HttpRequest) -> bool:
+    if request.path.startswith("/ogc") or request.headers.get("Authorization"):
+        return False
+    return "text/html" in request.headers.get("Accept", "") and not request.headers.get("HX-Request")

@@ -1,0 +1,1 @@
+"""What comes in: files, and the protocols of devices."""

@@ -1,0 +1,1 @@
+"""Construction projects: the main thread that other domains hang on."""
