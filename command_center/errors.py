@@ -9,8 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from gis.crs import CrsError
-from gis.geojson import GeometryError
+from gis.errors import GeometryError, GeometryTooLarge, SpatialError
 from services.access.errors import AccessError, Conflict, Invalid, LogInNeeded, NotFound, Refused, TooLarge
 
 log = logging.getLogger(__name__)
@@ -22,8 +21,9 @@ STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (Conflict, 409, "conflict"),
     (TooLarge, 413, "too-large"),
     (Invalid, 400, "invalid"),
+    (GeometryTooLarge, 413, "too-large"),
     (GeometryError, 422, "invalid-geometry"),
-    (CrsError, 400, "unknown-crs"),
+    (SpatialError, 400, "invalid"),
     (RequestDataTooBig, 413, "too-large"),
     (BadRequest, 400, "bad-request"),
     (PermissionDenied, 403, "refused"),
@@ -72,7 +72,7 @@ def problem(status: int, name: str, detail: str, error: Exception | None = None)
     body: dict[str, Any] = {"type": f"urn:zhutu:problem:{name}", "title": name, "status": status, "detail": detail}
     if isinstance(error, Invalid) and error.fields:
         body["errors"] = error.fields
-    if isinstance(error, GeometryError) and error.place is not None:
+    if isinstance(error, SpatialError) and error.place is not None:
         body["place"] = error.place
     response = JsonResponse(body, status=status, content_type="application/problem+json")
     if status == 401:

@@ -23,11 +23,15 @@ class SpatialError(ValueError):
         self.place = place
 
 
-class UnknownCRS(SpatialError):
+class CrsError(SpatialError):
+    """A coordinate reference system that cannot be used."""
+
+
+class UnknownCRS(CrsError):
     """A coordinate reference system that is not served; the message lists those that are."""
 
 
-class MissingParameters(SpatialError):
+class MissingParameters(CrsError):
     """A known CRS that cannot be brought to the storage CRS without local transformation parameters."""
 
 
