@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from numpy.typing import ArrayLike, NDArray
 from shapely.geometry.base import BaseGeometry
 
-from gis.errors import CrsError, GeometryError, MissingParameters, UnknownCRS
+from gis.errors import CrsError, GeometryError, MissingParameters, UnknownCRS  # noqa: F401 - CrsError is caught by callers
 from gis.fields import STORAGE_SRID, WEB_SRID
 
 type Floats = NDArray[np.float64]
