@@ -1,0 +1,1 @@
+"""Finding: the filters of one layer, and one search box over all layers."""

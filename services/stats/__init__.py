@@ -1,0 +1,1 @@
+"""Counting: how many features by what, every number a link to its list."""
