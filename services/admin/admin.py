@@ -21,7 +21,7 @@ def principal(request: HttpRequest) -> Principal:
     return getattr(request, "principal", None) or principal_of(request.user)
 
 
-class FeatureAdmin(admin.ModelAdmin[Any]):
+class FeatureAdmin(admin.ModelAdmin):
     """Admin of one layer; written through actions, so that checks and audit are those of every other door."""
 
     layer: Layer
@@ -49,7 +49,7 @@ class FeatureAdmin(admin.ModelAdmin[Any]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may(request, "delete", obj)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
         values = {
             name: getattr(obj, obj._meta.get_field(name).attname)  # type: ignore[union-attr]
             for name in (form.changed_data if change else form.cleaned_data)
@@ -94,7 +94,7 @@ def register_layer(layer: Layer) -> None:
     admin.site.register(layer.model, type(f"{layer.model.__name__}Admin", (FeatureAdmin,), options))
 
 
-class MembershipInline(admin.TabularInline[Membership, User]):
+class MembershipInline(admin.TabularInline):
     """The roles of a user."""
 
     model = Membership
@@ -116,7 +116,7 @@ class PersonAdmin(UserAdmin):
 
 
 @admin.register(ApiToken)
-class TokenAdmin(admin.ModelAdmin[ApiToken]):
+class TokenAdmin(admin.ModelAdmin):
     """Tokens: to see and withdraw; a new one is issued where its secret can be shown."""
 
     list_display = ("name", "user", "expires_at", "created_at")
@@ -126,7 +126,7 @@ class TokenAdmin(admin.ModelAdmin[ApiToken]):
 
 
 @admin.register(Entry)
-class EntryAdmin(admin.ModelAdmin[Entry]):
+class EntryAdmin(admin.ModelAdmin):
     """The audit trail, to read."""
 
     list_display = ("at", "user_name", "action", "layer", "object_id", "address", "result")
