@@ -1,0 +1,1 @@
+"""Tests: contracts over every layer, floors, journeys in a real browser, benchmarks."""
