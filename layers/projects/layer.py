@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from layers.projects.models import Participation, Permit, Progress, Project
 from services.catalog.layer import Layer, Scope, Tab, Topic, register
-from styles.symbols import Categorized, Icon
+from styles import Categorized, Icon
 
 
 @register
