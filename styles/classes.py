@@ -44,7 +44,7 @@ class Categorized(Style):
             raise StyleError(f"Categorized({self.field!r}): name at least one value")
         other = (s for s in self.symbols.values() if isinstance(s, Symbol) and not isinstance(s, Icon))
         plain = self.default or next(other, DOT)
-        symbols = [s if isinstance(s, Symbol) else replace(plain, color=hex_color(s)) for s in self.symbols.values()]
+        symbols = [s if isinstance(s, Symbol) else plain.recolored(s) for s in self.symbols.values()]
         symbols = _distinct([*symbols, self.default or no_data(plain)], f"Categorized({self.field!r})")
         _check(symbols, f"Categorized({self.field!r})")
         keys = [str(key).lower() if isinstance(key, bool) else str(key) for key in self.symbols]
@@ -126,7 +126,7 @@ class Graduated(Style):
         colors = self.colors or ramp(GOOD_TO_BAD, len(self.breaks) + 1)
         bounds = (None, *self.breaks, None)
         found = [
-            Class(replace(self.symbol, color=color), key, f"{key} {self.unit}".strip(), low=low, high=high)
+            Class(self.symbol.recolored(color), key, f"{key} {self.unit}".strip(), low=low, high=high)
             for color, low, high in zip(colors, bounds, bounds[1:], strict=False)
             for key in (_range(low, high),)
         ]

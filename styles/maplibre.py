@@ -150,9 +150,7 @@ def _heat(style: "Style", theme: Theme) -> list[Layer]:
     return [
         glow,
         _layer("point", "circle", "feature", filter=SINGLE, minzoom=14, paint=point | {"circle-radius": 5}),
-        _layer(
-            "selected", "circle", "selected", filter=selected_filter(""), paint=point | {"circle-radius": 9}
-        ),
+        _layer("selected", "circle", "selected", filter=selected_filter(""), paint=point | {"circle-radius": 9}),
     ]
 
 
@@ -206,9 +204,7 @@ def _fills(style: "Style", theme: Theme) -> list[Layer]:
     if hatched is not True:
         plain = {} if hatched is False else {"filter": ["!", hatched]}
         lifted = ["+", opacity, ["case", HOVER, 0.2, 0]]
-        result.append(
-            _layer("fill", "fill", "feature", **plain, paint={"fill-color": color, "fill-opacity": lifted})
-        )
+        result.append(_layer("fill", "fill", "feature", **plain, paint={"fill-color": color, "fill-opacity": lifted}))
     if hatched is not False:
         only = {} if hatched is True else {"filter": hatched}
         result.append(_layer("hatch", "fill", "feature", **only, paint={"fill-pattern": HATCH, "fill-opacity": 0.7}))

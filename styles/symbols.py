@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from styles import legend, maplibre, pictograms, sld
@@ -80,6 +80,11 @@ class Symbol(Style):
     @property
     def fields(self) -> set[str]:
         return {self.label} if self.label else set()
+
+    def recolored(self, color: str) -> "Symbol":
+        """The same symbol in another colour."""
+        # Every concrete symbol is a dataclass; this class is not, so that each keeps its own order of arguments.
+        return replace(self, color=hex_color(color))  # type: ignore[type-var]
 
     def classes(self) -> tuple[Class, ...]:
         return (Class(self),)
