@@ -51,12 +51,16 @@ def proved(root: Path) -> dict[str, list[str]]:
 def problems(root: Path) -> list[str]:
     """What is wrong with the claims: unknown ids, claims that no test proves, proofs that nothing declares."""
     known, claims, proofs = requirements(root / "docs" / "requirements"), declared(), proved(root)
-    return (
-        [f"{id_}: no such requirement, claimed by {', '.join(claims.get(id_, proofs.get(id_, [])))}"
-         for id_ in sorted({*claims, *proofs} - set(known))]
-        + [f"{id_}: claimed by {', '.join(claims[id_])}, but no test carries it" for id_ in sorted(set(claims) - set(proofs))]
-        + [f"{id_}: carried by {', '.join(proofs[id_])}, but no declaration claims it" for id_ in sorted(set(proofs) - set(claims))]
-    )  # fmt: skip
+    found = []
+    for id_ in sorted({*claims, *proofs}):
+        where = ", ".join(claims.get(id_, proofs.get(id_, [])))
+        if id_ not in known:
+            found.append(f"{id_}: there is no such requirement; named by {where}")
+        elif id_ not in proofs:
+            found.append(f"{id_}: claimed by {where}, but no test carries it")
+        elif id_ not in claims:
+            found.append(f"{id_}: carried by {where}, but no declaration claims it")
+    return found
 
 
 def page(root: Path) -> str:

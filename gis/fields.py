@@ -14,14 +14,14 @@ WEB_SRID = 3857
 WEB_SUFFIX = f"_{WEB_SRID}"
 
 
-class StoredGeometry:
-    """Mixin: stores EPSG:4490 and adds a generated ``<name>_3857`` column, so that no tile transforms a row."""
+class StoredGeometry(models.GeometryField):
+    """Stores EPSG:4490 and adds a generated ``<name>_3857`` column, so that no tile transforms a row."""
 
     def __init__(self, *args: Any, srid: int = STORAGE_SRID, **kwargs: Any) -> None:
         super().__init__(*args, srid=srid, **kwargs)
 
-    def contribute_to_class(self, cls: type[models.Model], name: str, **kwargs: Any) -> None:
-        super().contribute_to_class(cls, name, **kwargs)  # type: ignore[misc]
+    def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
+        super().contribute_to_class(cls, name, private_only)
         # Abstract classes hand copies of this field down, and migrations spell both columns out.
         if cls._meta.abstract or cls.__module__ == "__fake__":
             return

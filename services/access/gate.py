@@ -32,12 +32,12 @@ def condition(principal: Principal, layer: Layer, action: str = "view", *, along
     rules = [holding for holding in principal.holdings if granted(layer, holding.role, action)]
     if not rules:
         return NOTHING
-    bounds = [_bounds(layer, holding, along) for holding in rules]
-    if None in bounds:
-        return None
     result = Q()
-    for bound in bounds:
-        result |= bound  # type: ignore[arg-type]
+    for holding in rules:
+        bound = _bounds(layer, holding, along)
+        if bound is None:
+            return None
+        result |= bound
     return result
 
 

@@ -103,7 +103,9 @@ def _secret(request: HttpRequest) -> str:
         try:
             return b64decode(value, validate=True).decode().partition(":")[2]
         except (Error, ValueError):
-            raise LogInNeeded("The Authorization header is not valid Basic credentials.", code="invalid_token") from None
+            raise LogInNeeded(
+                "The Authorization header is not valid Basic credentials.", code="invalid_token"
+            ) from None
     return ""
 
 
@@ -133,5 +135,3 @@ def _recall(key: Any, read: Any) -> Any:
             _kept.clear()
         kept = _kept[key] = (now + KEPT_SECONDS, read())
     return kept[1]
-
-

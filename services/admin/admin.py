@@ -31,7 +31,7 @@ class FeatureAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return gate.restrict(principal(request), self.layer).order_by("-pk")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return [f.name for f in gate.fields(principal(request), self.layer) if f.editable]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -67,10 +67,14 @@ class FeatureAdmin(admin.ModelAdmin):
         for obj in queryset:
             self.delete_model(request, obj)
 
-    def log_addition(self, *args: Any) -> None:
-        """The audit trail keeps this."""
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Nothing: the audit trail keeps this."""
 
-    log_change = log_deletions = log_addition
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Nothing: the audit trail keeps this."""
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Nothing: the audit trail keeps this."""
 
     def _may(self, request: HttpRequest, action: str, obj: Any) -> bool:
         if obj is None:

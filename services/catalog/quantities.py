@@ -30,5 +30,3 @@ class Money(models.DecimalField):
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()
         return name, path, args, {**kwargs, "unit": self.unit}
-
-

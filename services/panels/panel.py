@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.contrib.gis.geos import GEOSGeometry
 from django.db import models
 from django.db.models import Count, QuerySet
-
 from gis.geofence import nearest
+
 from services.access import gate
 from services.access.errors import NotFound
 from services.access.principal import Principal
@@ -100,7 +99,7 @@ def panel(principal: Principal, layer: Layer, pk: str | UUID) -> Panel:
     fields = _readable(principal, layer, layer.panel)
     row = with_related(layer.rows(), fields).get(pk=feature.pk)
     index = FeatureIndex.objects.filter(pk=feature.pk).first()
-    geometry: GEOSGeometry | None = index.geom if index else None
+    geometry = index.geom if index else None
     state = str(getattr(row, "state", ""))
     return Panel(
         layer, row, row.name, row.code, state,
@@ -172,10 +171,10 @@ def _heads(principal: Principal, layer: Layer, feature: Feature) -> list[TabHead
                 rows.order_by().values(_one=models.Value(1)).annotate(n=Count("*")).values("n"),
                 output_field=models.IntegerField(),
             )
-    found = layer.rows().filter(pk=feature.pk).values(**parts).first() if parts else {}
+    found: Any = layer.rows().filter(pk=feature.pk).values(**parts).first() if parts else {}
     totals: dict[str, int] = {}
     for key, name in names:
-        totals[key] = totals.get(key, 0) + ((found or {}).get(name) or 0)
+        totals[key] = totals.get(key, 0) + int((found or {}).get(name) or 0)
     return [TabHead(t.key, t.title, totals.get(t.key)) for t in layer.tabs]
 
 
@@ -225,7 +224,7 @@ def _may_here(principal: Principal, layer: Layer, feature: Feature, action: str)
     return bound is None or layer.rows().filter(bound, pk=feature.pk).exists()
 
 
-def _place(geometry: GEOSGeometry | None) -> tuple[float, float] | None:
+def _place(geometry: Any) -> tuple[float, float] | None:
     if geometry is None or geometry.empty:
         return None
     point = geometry if geometry.geom_type == "Point" else geometry.point_on_surface

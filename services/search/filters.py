@@ -278,9 +278,8 @@ def _widget(described: Described, filters: Filters) -> Widget:
         options = tuple(Option(str(v), label, str(v) in chosen) for v, label in described.choices.items())
         return Widget("choice", name, described.label, options=options)
     if described.schema["type"] == "boolean":
-        options = tuple(
-            Option(value, label, str(value == "true") in chosen) for value, label in (("true", _("是")), ("false", _("否")))
-        )
+        yes_no = (("true", _("是"), "True"), ("false", _("否"), "False"))
+        options = tuple(Option(value, label, stored in chosen) for value, label, stored in yes_no)
         return Widget("flag", name, described.label, options=options)
     low, high = ((filters.chosen(f"{name}__{end}") or ("",))[0] for end in ("min", "max"))
     kind = "date" if described.is_time else "number" if described.is_number else "reference"

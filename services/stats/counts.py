@@ -47,9 +47,7 @@ class Summary:
 def counts(principal: Principal, layer: Layer, by: str, filters: Filters = Filters()) -> list[Tally]:  # noqa: B008
     """Features by the values of ``by``, one of ``layer.stats``; regions are counted one level below the one chosen."""
     if by not in layer.stats or by.split("__")[0] not in {f.name for f in gate.fields(principal, layer)}:
-        raise Invalid(
-            _("不能按“%s”统计。") % by, {"by": [_("可选：%s") % ", ".join(layer.stats)]}
-        )
+        raise Invalid(_("不能按“%s”统计。") % by, {"by": [_("可选：%s") % ", ".join(layer.stats)]})
     described = describe(layer.model, by)
     rows = narrow(principal, layer, filters).order_by()
     if described.related is Region:

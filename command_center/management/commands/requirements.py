@@ -22,4 +22,6 @@ class Command(BaseCommand):
         found = coverage_page.problems(settings.ROOT)
         if found:
             raise CommandError("\n".join(found))
-        write_or_check(settings.ROOT / "docs" / "requirements.md", coverage_page.page(settings.ROOT), check, "requirements")
+        write_or_check(
+            settings.ROOT / "docs" / "requirements.md", coverage_page.page(settings.ROOT), check, "requirements"
+        )

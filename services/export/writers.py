@@ -1,0 +1,229 @@
+"""Writers of tables: rows in, bytes out. Spreadsheet text can never start a formula."""
+
+import csv
+import io
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import batched
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyogrio
+import shapely
+from django.contrib.gis.db.models.functions import AsWKT
+from django.db.models import Max, QuerySet
+from django.db.models.functions import Length
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from shapely.geometry.base import BaseGeometry
+
+from services.catalog.describe import Described
+from services.catalog.layer import Layer
+from services.export.columns import BATCH, Row, headings, place_headings
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the start of a formula."""
+CELL = 32_000
+"""Characters put into one Excel cell, which holds 32,767: longer WKT goes on in the next column."""
+CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a writer needs: the layer, its columns, the CRS, and the rows."""
+
+    layer: Layer
+    fields: tuple[Described, ...]
+    srid: int
+    features: QuerySet[Any]
+    rows: Iterator[Row]
+
+
+def csv_text(table: Table) -> Iterator[bytes]:
+    """RFC 4180 with a byte order mark, which Excel needs to read UTF-8; a ``'`` before text that looks like a formula."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow([*headings(table.fields), *place_headings(table.layer, table.srid)])
+    yield b"\xef\xbb\xbf"
+    for batch in batched(table.rows, BATCH):
+        writer.writerows([*map(_cell_text, row.values), *_place(table.layer, row.geom)] for row in batch)
+        yield _taken(buffer)
+    yield _taken(buffer)
+
+
+def xlsx(table: Table) -> Iterator[bytes]:
+    """An Excel workbook of one sheet with typed cells."""
+    texts = 1
+    if table.layer.geometry_type != "point":
+        longest = table.features.aggregate(longest=Max(Length(AsWKT(table.layer.geom, precision=15))))["longest"]
+        texts = max(1, -(-(longest or 0) * 2 // CELL))
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(_sheet_title(table.layer.title))
+    sheet.freeze_panes = "A2"
+    sheet.append([*headings(table.fields), *place_headings(table.layer, table.srid, texts)])
+    for row in table.rows:
+        place = _place(table.layer, row.geom)
+        if texts > 1 and place[0]:
+            place = [place[0][start : start + CELL] for start in range(0, len(place[0]), CELL)]
+        sheet.append([_cell(sheet, value) for value in (*row.values, *place)])
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "table.xlsx")
+        book.save(path)
+        handle = open(path, "rb")  # noqa: SIM115 - read on after its name is gone
+    return _bytes_of(handle)
+
+
+def geopackage(table: Table) -> Iterator[bytes]:
+    """A GeoPackage of one layer; fields carry their model names, and their labels as alternative names."""
+    layer, kinds = table.layer, [_arrow_type(field) for field in table.fields]
+    schema = pa.schema([*zip([field.name for field in table.fields], kinds, strict=True), ("geom", pa.binary())])
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "table.gpkg")
+        batches = batched(table.rows, BATCH)
+        batch: tuple[Row, ...] = next(batches, ())
+        appending = False
+        while batch or not appending:
+            columns = [
+                pa.array([_arrow_value(row.values[n], kind) for row in batch], kind) for n, kind in enumerate(kinds)
+            ]
+            places = shapely.to_wkb(np.array([row.geom for row in batch], dtype=object))
+            pyogrio.write_arrow(
+                pa.table([*columns, pa.array(list(places), pa.binary())], schema), path,
+                layer=layer.key, driver="GPKG", geometry_name="geom", crs=f"EPSG:{table.srid}",
+                geometry_type=_geometry_type(layer), append=appending,
+                **({} if appending else {"layer_options": {"IDENTIFIER": layer.title, "SPATIAL_INDEX": "YES"}}),
+            )  # fmt: skip
+            appending = True
+            batch = next(batches, ())
+        _name_columns(path, table)
+        handle = open(path, "rb")  # noqa: SIM115 - read on after its name is gone
+    return _bytes_of(handle)
+
+
+def geojson(table: Table) -> Iterator[bytes]:
+    """A GeoJSON FeatureCollection (RFC 7946)."""
+    names = [field.name for field in table.fields]
+    title = orjson.dumps(table.layer.title).decode()
+    yield f'{{"type":"FeatureCollection","name":{title},"features":['.encode()
+    comma = ""
+    for batch in batched(table.rows, BATCH):
+        text = []
+        for row in batch:
+            values = (float(v) if isinstance(v, Decimal) else v for v in row.values)
+            properties = orjson.dumps(dict(zip(names, values, strict=True))).decode()
+            place = "null" if row.geom is None else shapely.to_geojson(row.geom)
+            text.append(f'{comma}{{"type":"Feature","properties":{properties},"geometry":{place}}}')
+            comma = ",\n"
+        yield "".join(text).encode()
+    yield b"]}"
+
+
+def _place(layer: Layer, geom: BaseGeometry | None) -> list[Any]:
+    """The cells of a place: two ordinates for points, else WKT in full precision."""
+    if layer.geometry_type == "point":
+        return ["", ""] if geom is None or geom.is_empty else [geom.x, geom.y]
+    return ["" if geom is None else shapely.to_wkt(geom, rounding_precision=-1)]
+
+
+def _cell_text(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return "'" + value
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    return "" if value is None else value
+
+
+def _cell(sheet: Any, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = ILLEGAL_CHARACTERS_RE.sub("", value)
+    if not text.startswith(FORMULA):
+        return text
+    cell = WriteOnlyCell(sheet, text)
+    cell.data_type = "s"
+    return cell
+
+
+def _sheet_title(title: str) -> str:
+    return "".join("_" if c in "\\/*?:[]" else c for c in title)[:31] or "1"
+
+
+def _taken(buffer: io.StringIO) -> bytes:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text.encode()
+
+
+def _bytes_of(handle: Any) -> Iterator[bytes]:
+    with handle:
+        while chunk := handle.read(CHUNK):
+            yield chunk
+
+
+def _arrow_type(field: Described) -> pa.DataType:
+    match field.schema:
+        case {"type": "boolean"}:
+            return pa.bool_()
+        case {"type": "integer"} if field.related is None:
+            return pa.int64()
+        case {"type": "number"}:
+            return pa.float64()
+        case {"format": "date-time"}:
+            return pa.timestamp("ms", tz="UTC")
+        case {"format": "date"}:
+            return pa.date32()
+    return pa.string()
+
+
+def _arrow_value(value: Any, kind: pa.DataType) -> Any:
+    if value is None:
+        return None
+    if pa.types.is_floating(kind):
+        return float(value)
+    return str(value) if pa.types.is_string(kind) else value
+
+
+def _geometry_type(layer: Layer) -> str:
+    name = layer.geometry_field.geom_type
+    known = ("Point", "LineString", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
+    return next((k for k in known if k.upper() == name), "Unknown")
+
+
+def _name_columns(path: str, table: Table) -> None:
+    """Write the labels into the GeoPackage's schema extension, where GIS clients find them as aliases."""
+    rows = [
+        (table.layer.key, field.name, text)
+        for field, text in zip(table.fields, headings(table.fields), strict=True)
+    ]  # fmt: skip
+    with sqlite3.connect(path) as database:
+        database.executescript(_SCHEMA_EXTENSION)
+        database.executemany("insert into gpkg_data_columns (table_name, column_name, name) values (?, ?, ?)", rows)
+    database.close()
+
+
+_SCHEMA_EXTENSION = """
+create table if not exists gpkg_extensions (
+  table_name text, column_name text, extension_name text not null, definition text not null, scope text not null,
+  constraint ge_tce unique (table_name, column_name, extension_name));
+create table if not exists gpkg_data_columns (
+  table_name text not null, column_name text not null, name text, title text, description text, mime_type text,
+  constraint_name text, constraint pk_gdc primary key (table_name, column_name),
+  constraint gdc_tn unique (table_name, name));
+create table if not exists gpkg_data_column_constraints (
+  constraint_name text not null, constraint_type text not null, value text, min numeric, min_is_inclusive boolean,
+  max numeric, max_is_inclusive boolean, description text,
+  constraint gdcc_ntv unique (constraint_name, constraint_type, value));
+insert or ignore into gpkg_extensions values
+  ('gpkg_data_columns', null, 'gpkg_schema', 'http://www.geopackage.org/spec/#extension_schema', 'read-write'),
+  ('gpkg_data_column_constraints', null, 'gpkg_schema', 'http://www.geopackage.org/spec/#extension_schema', 'read-write');
+"""
+"""OGC 12-128r19, extension F.9 Schema."""
