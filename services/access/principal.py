@@ -76,7 +76,7 @@ def principal_of_token(secret: str) -> Principal:
     """The principal a token acts for; raises LogInNeeded for an unknown, expired or withdrawn one."""
     found = _recall(("token", ApiToken.hash(secret)), lambda: _by_token(secret))
     if found is None:
-        raise LogInNeeded("This token is unknown, expired or withdrawn.", code="invalid_token")
+        raise LogInNeeded("This token is unknown, expired or withdrawn.")
     return found
 
 
@@ -103,9 +103,7 @@ def _secret(request: HttpRequest) -> str:
         try:
             return b64decode(value, validate=True).decode().partition(":")[2]
         except (Error, ValueError):
-            raise LogInNeeded(
-                "The Authorization header is not valid Basic credentials.", code="invalid_token"
-            ) from None
+            raise LogInNeeded("The Authorization header holds no valid credentials.", code="invalid_token") from None
     return ""
 
 
