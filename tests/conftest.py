@@ -1,18 +1,41 @@
-"""Fixtures of all tests: real PostGIS, real Redis, four users who look at the same rows."""
+"""Fixtures of all tests: real PostGIS with a small demo city, real Redis, a real web server, users who look at the same rows."""
 
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-from services.access import principal
+from services.access import principal as principals_module
+from services.access.principal import PUBLIC, SYSTEM, Principal, principal_of
+from services.accounts.models import ApiToken, Membership, User
+from services.accounts.roles import Role
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+PASSWORD = "Correct-horse-7"
 
-HOME, SIBLING = "511702", "511703"
-"""Tongchuan and Dachuan, two counties of Dazhou: where the owner and the neighbour are."""
+HOME, SIBLING, ELSEWHERE = "511702", "511703", "330100"
+"""Two counties of Dazhou, and Hangzhou: where the owner, the neighbour and the stranger have their rights."""
+
+PEOPLE = {
+    "admin": (Role.ADMIN, None),
+    "commander": (Role.COMMANDER, "511700"),
+    "owner": (Role.SUPERVISOR, HOME),
+    "neighbour": (Role.SUPERVISOR, SIBLING),
+    "stranger": (Role.SUPERVISOR, ELSEWHERE),
+    "inspector": (Role.INSPECTOR, HOME),
+}
 
 
 @pytest.fixture(scope="session")
@@ -24,30 +47,104 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """Each pytest worker has its own cache keys, as it has its own database."""
-
-
-@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """The regions of the test city, once per database; audit rows may be flushed between tests."""
+    """Regions, a small demo city and the people of these tests, once per database."""
     from django.core.management import call_command
 
     with django_db_blocker.unblock():
-        call_command("loadregions", scope="5117", verbosity=0)
-        with connection.cursor() as cursor:
-            cursor.execute("alter table audit_entry disable trigger insert_only")
+        call_command("demo", scale=0.05, verbosity=0)
+        for name, (role, region) in PEOPLE.items():
+            user = User.objects.create_user(name, password=PASSWORD, is_staff=name == "admin")
+            Membership.objects.create(user=user, role=role, region_id=region)
 
 
 @pytest.fixture(autouse=True)
-def forgotten() -> Any:
-    """Nothing kept from the test before: no rights in the process, no entries in the cache."""
-    principal.forget()
+def _forgotten(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing kept from the test before: no rights in the process, no cached answers."""
+    principals_module.forget()
+    if "db" in request.fixturenames:
+        cache.clear()
     yield
-    principal.forget()
+    principals_module.forget()
 
 
 @pytest.fixture
-def empty_cache() -> None:
-    """An empty Redis cache."""
-    cache.clear()
+def who(db: None) -> dict[str, Principal]:
+    """The principals by name, ``public`` and ``system`` among them."""
+    users = User.objects.filter(username__in=PEOPLE)
+    return {user.username: principal_of(user) for user in users} | {"public": PUBLIC, "system": SYSTEM}
+
+
+@pytest.fixture
+def token(db: None) -> Any:
+    """``token("owner")`` → the Authorization header of a fresh API token of that user."""
+
+    def issue(name: str) -> dict[str, str]:
+        secret = ApiToken.issue(User.objects.get(username=name), "test")
+        return {"Authorization": f"Bearer {secret}"}
+
+    return issue
+
+
+@dataclass
+class Server:
+    """The product as ``make run`` starts it, on a database of its own."""
+
+    url: str
+    database: str
+
+    def sql(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Run a statement in the server's database and return its rows."""
+        with connect(self.database) as link:
+            cursor = link.execute(query, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+
+def connect(database: str) -> psycopg.Connection:
+    """A connection of its own, outside Django's transactions."""
+    given = settings.DATABASES["default"]
+    return psycopg.connect(
+        host=given["HOST"], user=given["USER"], password=given["PASSWORD"] or None, dbname=database, autocommit=True
+    )
+
+
+@pytest.fixture(scope="session")
+def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Server]:
+    """A granian process on a free port; its database is a copy of the test database, so tests may commit there."""
+    source = connection.settings_dict["NAME"]
+    database = f"{source}_server"
+    with django_db_blocker.unblock():
+        connection.close()
+    with connect("postgres") as link:
+        link.execute(f'drop database if exists "{database}" with (force)')
+        link.execute(f'create database "{database}" template "{source}"')
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
+        "--workers", "1", "--blocking-threads", "1", "--no-ws", "command_center.wsgi:application",
+    ]  # fmt: skip
+    environment = os.environ | {"ZHUTU_PGDATABASE": database, "DJANGO_SETTINGS_MODULE": "command_center.settings"}
+    log = (settings.LOCAL / f"{database}.log").open("wb")
+    process = subprocess.Popen(command, cwd=settings.ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        _wait(f"http://127.0.0.1:{port}/healthz", process)
+        yield Server(f"http://127.0.0.1:{port}", database)
+    finally:
+        process.terminate()
+        process.wait(10)
+        log.close()
+        with connect("postgres") as link:
+            link.execute(f'drop database if exists "{database}" with (force)')
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the web server did not start; see .local/*.log")
