@@ -21,7 +21,7 @@ class StoredGeometry(models.GeometryField):
         super().__init__(*args, srid=srid, **kwargs)
 
     def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
-        super().contribute_to_class(cls, name, private_only)
+        super().contribute_to_class(cls, name, private_only=private_only)
         # Abstract classes hand copies of this field down, and migrations spell both columns out.
         if cls._meta.abstract or cls.__module__ == "__fake__":
             return

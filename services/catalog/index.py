@@ -3,10 +3,13 @@
 Statement triggers with transition tables: a load of 300,000 rows is indexed by one statement, not row by row.
 """
 
+from typing import Any
+
 from django.db import connections, models
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce, Concat
 
+from services.catalog.describe import describe
 from services.catalog.layer import Layer, registry
 from services.catalog.models import FeatureIndex
 
@@ -22,7 +25,8 @@ def install(using: str = "default") -> None:
             return
         cursor.execute(_TOUCH)
         for layer in registry:
-            if layer.model._meta.db_table in tables and _source_table(layer) in tables:
+            needed = {layer.model._meta.db_table, *(model._meta.db_table for model in _relations(layer).values())}
+            if needed <= tables:
                 cursor.execute(_triggers(layer))
 
 
@@ -43,7 +47,6 @@ def _select(layer: Layer) -> str:
     text: list[models.Expression] = []
     for path in dict.fromkeys(("code", "name", *layer.search)):
         text += [Coalesce(models.functions.Cast(F(path), models.TextField()), Value("")), Value(" ")]
-    source = layer.geom.rpartition("__")[0]
     rows = layer.rows().order_by().values_list(
         "id",
         Value(layer.key, output_field=models.CharField()),
@@ -53,7 +56,7 @@ def _select(layer: Layer) -> str:
         Coalesce(F(f"{layer.scope.region}__code") if layer.scope.region else Value(""), Value("")),
         Concat(*text, output_field=models.TextField()),
         F(layer.geom),
-        F(f"{source}__pk") if source else F("pk"),
+        *(F(f"{relation}__pk") for relation in _relations(layer)),
     )  # fmt: skip
     sql, params = rows.query.sql_with_params()
     # Only constants of the declaration are parameters here; a trigger body cannot take placeholders.
@@ -65,16 +68,19 @@ def _upsert(layer: Layer, where: str = "") -> str:
     changed = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
     old, new = (", ".join(f"{row}.{name}" for name in COLUMNS[1:-1]) for row in ("i", "excluded"))
     table = FeatureIndex._meta.db_table
+    sources = "".join(f", source_{n}" for n in range(len(_relations(layer))))
     return f"""
     insert into {table} as i ({names})
-    select {names} from ({_select(layer)}) as s ({names}, source) {where}
+    select {names} from ({_select(layer)}) as s ({names}{sources}) {where}
     on conflict (id) do update set {changed}
     where ({old}) is distinct from ({new}) or i.geom is distinct from excluded.geom"""
 
 
-def _source_table(layer: Layer) -> str:
-    """The table that owns the layer's geometry."""
-    return layer.geometry_field.model._meta.db_table
+def _relations(layer: Layer) -> dict[str, Any]:
+    """The relations an index row reads through, each with its model: when that row changes, this one follows."""
+    paths = [layer.geom, *layer.search, layer.scope.region or ""]
+    relations = dict.fromkeys(path.rpartition("__")[0] for path in paths if "__" in path)
+    return {relation: describe(layer.model, relation).related for relation in relations}
 
 
 def _triggers(layer: Layer) -> str:
@@ -96,18 +102,19 @@ def _triggers(layer: Layer) -> str:
             f"when (new.region_id is null and new.geom is not null) "
             "execute function locate_row();"
         )
-    if not layer.owns_geometry:
-        source = _source_table(layer)
+    for n, (relation, model) in enumerate(_relations(layer).items()):
+        follow = f"{name}_follow_{relation}"
         parts += [
-            _function(f"{name}_follow", _upsert(layer, "where source in (select id from new_rows)")),
-            _trigger(f"{name}_follow", source, "update", f"{name}_follow", "new table as new_rows"),
+            _function(follow, _upsert(layer, f"where source_{n} in (select {model._meta.pk.column} from new_rows)")),
+            _trigger(follow, model._meta.db_table, "update", follow, "new table as new_rows"),
         ]
     return "\n".join(parts)
 
 
 def _function(name: str, statement: str) -> str:
+    # Planned anew each time: the plan for a load of many rows is ruinous for the change of one, and the reverse.
     return f"""create or replace function {name}() returns trigger language plpgsql as $$
-    begin {statement}; return null; end $$;"""
+    begin execute $statement${statement}$statement$; return null; end $$;"""
 
 
 def _trigger(name: str, table: str, event: str, function: str, referencing: str) -> str:
