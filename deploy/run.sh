@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Set up what is missing and run the product: in the foreground from a terminal; with DETACH=1 or without a terminal it
+# returns once the product answers.
+# shellcheck source=deploy/place.sh
+source "$(dirname "${BASH_SOURCE[0]}")/place.sh"
+
+PORT=${PORT:-8000}
+if ! [[ $PORT =~ ^[1-9][0-9]{0,4}$ ]] || [ "$PORT" -gt 65535 ]; then
+  fail "PORT must be a number from 1 to 65535, not '$PORT'."
+fi
+
+taken() { (exec 8<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; }
+
+# healthy PORT: /healthz answers 200.
+healthy() {
+  (
+    exec 8<>"/dev/tcp/127.0.0.1/$1" || exit 1
+    printf 'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nConnection: close\r\n\r\n' "$1" >&8
+    read -r -t 10 line <&8 && [[ $line == HTTP/*' 200'* ]]
+  ) 2>/dev/null
+}
+
+everything_runs() {
+  RUNNING_PORT=$(sed -n 's/^PORT=//p' "$STATE/env" 2>/dev/null) || return 1
+  leads web "$ROOT" && leads worker "$ROOT" && leads redis "$STATE/redis" && postgres_running && healthy "$RUNNING_PORT"
+}
+
+start_product() {
+  start_process web "$ROOT" python -m granian --interface wsgi command_center.wsgi:application --host 127.0.0.1 --port "$PORT" \
+    --workers 2 --blocking-threads 1 --no-ws --respawn-failed-workers
+  start_process worker "$ROOT" python -m celery -A command_center worker --concurrency 1 --loglevel INFO --without-gossip --without-mingle
+}
+
+await_product() {
+  local wait
+  for ((wait = 0; wait < 300; wait++)); do
+    leads web "$ROOT" || fail "the web process ended while starting; the details are in $STATE/web.log"
+    leads worker "$ROOT" || fail "the background worker ended while starting; the details are in $STATE/worker.log"
+    ! healthy "$PORT" || return 0
+    sleep 0.2
+  done
+  fail "the product does not answer on port $PORT after a minute; the details are in $STATE/web.log"
+}
+
+# watch_product: until Ctrl-C, `make stop` or the death of a process.
+watch_product() {
+  local name
+  while sleep 1; do
+    [ "$(cat "$STATE/wanted" 2>/dev/null)" = $$ ] || { TIDY=no && say "stopped" && return; }
+    for name in web worker; do
+      leads $name "$ROOT" || fail "the $name process ended; the details are in $STATE/$name.log"
+    done
+  done
+}
+
+# Whatever way this script ends before its time, nothing stays behind.
+TIDY=no
+tidy() {
+  local status=$?
+  trap '' INT TERM HUP
+  if [ $TIDY = yes ]; then stop_instance && say "stopped"; fi
+  exit $status
+}
+trap tidy EXIT
+trap 'exit 130' INT TERM HUP
+
+claim_place
+use_instance run
+only_one wait "$LOCAL/lock" "another command"
+if everything_runs; then
+  say "already running at http://127.0.0.1:$RUNNING_PORT (make stop ends it)"
+  exit 0
+fi
+TIDY=yes
+if stop_instance; then say "an earlier run was incomplete: starting anew"; fi
+! taken || fail "port $PORT is taken by another program: choose a free one, for example PORT=$((PORT % 65535 + 1)) make run"
+make_instance
+ensure_environment run
+start_services
+step "migrating the database" python manage.py migrate --noinput
+step "collecting the static files" python manage.py collectstatic --noinput
+step "filling the demo city" python manage.py demo
+echo $$ >"$STATE/wanted"
+start_product
+await_product
+say "Zhutu 筑图 runs at http://127.0.0.1:$PORT"
+say "OGC API landing page: http://127.0.0.1:$PORT/ogc/"
+python manage.py demo --accounts
+flock -u 9
+if [ -n "${DETACH:-}" ] || ! [ -t 0 ]; then
+  TIDY=no
+  say "make stop ends it; its logs are in .local/run/"
+else
+  say "Ctrl-C or make stop ends it; its logs are in .local/run/"
+  watch_product
+fi
