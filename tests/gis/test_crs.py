@@ -115,7 +115,10 @@ def test_beijing_54_and_xian_80_are_refused_not_left_unshifted(srid, spelling):
 
 
 def test_a_crs_without_known_parameters_is_refused():
-    nowhere = 'GEOGCRS["local",DATUM["Unknown",ELLIPSOID["x",6378137,298.2]],CS[ellipsoidal,2],AXIS["lon",east],AXIS["lat",north],ANGLEUNIT["degree",0.0174532925199433]]'
+    nowhere = (
+        'GEOGCS["local",DATUM["Unknown",SPHEROID["x",6378137,298.2]],PRIMEM["Greenwich",0],'
+        'UNIT["degree",0.0174532925199433]]'
+    )
     with pytest.raises(MissingParameters):
         crs.to_storage(shapely.Point(116, 40), nowhere)
     for text in ("+proj=longlat +nadgrids=@/etc/passwd", "nonsense"):

@@ -1,0 +1,1 @@
+"""Contracts: what must hold for every registered layer and every door."""
