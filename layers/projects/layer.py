@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from layers.projects.models import Participation, Permit, Progress, Project
+from layers.projects.models import GreenReview, Merit, NightPermit, Participation, Permit, ProgressReport, Project
 from services.catalog.layer import Layer, Scope, Tab, Topic, register
 from styles import Categorized, Icon
 
@@ -42,10 +42,13 @@ class Projects(Layer):
         Topic("enforcement", _("行政执法"), ("open_problems",)),
         Topic("dust", _("扬尘噪声")),
         Topic("rewards", _("奖惩情况")),
-        Topic("integrity", _("诚信评价")),
+        Topic("integrity", _("诚信评价"), ("contractor__name", "contractor__credit_score")),
         Tab(Participation, ("enterprise", "capacity", "manager")),
         Tab(Permit, ("number", "issued_on", "issued_by", "scope")),
-        Tab(Progress, ("reported_on", "stage", "percent", "note")),
+        Tab(ProgressReport, ("reported_on", "stage", "percent", "note")),
+        Tab(NightPermit, ("number", "begins_at", "ends_at", "reason", "issued_by")),
+        Tab(GreenReview, ("reviewed_on", "enclosed", "covered", "wet_work", "paved", "washed", "closed_transport")),
+        Tab(Merit, ("decided_on", "kind", "title", "decided_by", "document")),
     )
     filters = ("state", "region", "kind", "stage", "open_problems", "start_date")
     search = ("code", "name", "address", "supervision_number")
@@ -58,4 +61,4 @@ class Projects(Layer):
         "operator": "view",
     }
     time = "start_date"
-    covers = ("DZ-007", "DZ-008", "DZ-009", "DZ-010")
+    covers = ("DZ-007", "DZ-008", "DZ-009", "DZ-010", "DZ-011", "DZ-044", "DZ-127")

@@ -99,9 +99,7 @@ class Participation(Record):
     class Meta:
         verbose_name = _("参建单位")
         verbose_name_plural = _("参建单位")
-        constraints = [
-            models.UniqueConstraint(fields=["project", "enterprise", "capacity"], name="participation_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["project", "enterprise", "capacity"], name="participation_once")]
 
 
 class Permit(Record):
@@ -121,7 +119,7 @@ class Permit(Record):
         ordering = ["-issued_on"]
 
 
-class Progress(Record):
+class ProgressReport(Record):
     """A report of how far the works are (形象进度)."""
 
     of = "project"
@@ -140,3 +138,74 @@ class Progress(Record):
         verbose_name_plural = _("进度上报")
         ordering = ["-reported_on"]
         constraints = [models.UniqueConstraint(fields=["project", "reported_on"], name="progress_once_a_day")]
+
+
+class NightPermit(Record):
+    """A permit to work at night (夜间施工许可)."""
+
+    of = "project"
+    topic = "night"
+
+    project = models.ForeignKey(Project, models.CASCADE, verbose_name=_("工程"), related_name="night_permits")
+    number = models.CharField(_("许可编号"), max_length=50, unique=True)
+    begins_at = models.DateTimeField(_("开始时间"))
+    ends_at = models.DateTimeField(_("结束时间"))
+    reason = models.CharField(_("事由"), max_length=200)
+    issued_by = models.CharField(_("许可机关"), max_length=100)
+
+    class Meta:
+        verbose_name = _("夜间施工许可")
+        verbose_name_plural = _("夜间施工许可")
+        ordering = ["-begins_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ends_at__gt=models.F("begins_at")),
+                name="night_permit_times_in_order",
+                violation_error_message=_("结束时间应晚于开始时间。"),
+            )
+        ]
+
+
+class GreenReview(Record):
+    """A review of how green a site works: the six site measures against dust (六个百分之百)."""
+
+    of = "project"
+    topic = "green"
+
+    project = models.ForeignKey(Project, models.CASCADE, verbose_name=_("工程"), related_name="green_reviews")
+    reviewed_on = models.DateField(_("评价日期"))
+    enclosed = models.BooleanField(_("工地围挡"), default=False)
+    covered = models.BooleanField(_("物料覆盖"), default=False)
+    wet_work = models.BooleanField(_("湿法作业"), default=False)
+    paved = models.BooleanField(_("路面硬化"), default=False)
+    washed = models.BooleanField(_("车辆冲洗"), default=False)
+    closed_transport = models.BooleanField(_("密闭运输"), default=False)
+    reviewer = models.CharField(_("评价人"), max_length=60, blank=True)
+
+    class Meta:
+        verbose_name = _("绿色施工评价")
+        verbose_name_plural = _("绿色施工评价")
+        ordering = ["-reviewed_on"]
+
+
+class Merit(Record):
+    """An award or a penalty that a project received."""
+
+    class Kind(models.TextChoices):
+        AWARD = "award", _("奖励")
+        PENALTY = "penalty", _("处罚")
+
+    of = "project"
+    topic = "rewards"
+
+    project = models.ForeignKey(Project, models.CASCADE, verbose_name=_("工程"), related_name="merits")
+    decided_on = models.DateField(_("决定日期"))
+    kind = models.CharField(_("类别"), max_length=8, choices=Kind.choices)
+    title = models.CharField(_("名称"), max_length=200)
+    decided_by = models.CharField(_("决定机关"), max_length=100)
+    document = models.CharField(_("文号"), max_length=60, blank=True)
+
+    class Meta:
+        verbose_name = _("奖惩记录")
+        verbose_name_plural = _("奖惩记录")
+        ordering = ["-decided_on"]

@@ -43,7 +43,7 @@ class Described:
 
     @property
     def unit(self) -> str:
-        return getattr(self.field, "unit", "")
+        return getattr(self.value_field, "unit", "")
 
     @property
     def help(self) -> str:
@@ -56,7 +56,9 @@ class Described:
 
     @cached_property
     def value_field(self) -> models.Field:
-        """The field that holds the stored value: a foreign key's is the key it points at."""
+        """The field of the stored value: for a foreign key the key it points at, for a computed column its output."""
+        if isinstance(self.field, models.GeneratedField):
+            return self.field.output_field
         return self.field.target_field if isinstance(self.field, models.ForeignKey) else self.field
 
     @property

@@ -45,8 +45,9 @@ def rebuild(using: str = "default") -> int:
 def _select(layer: Layer) -> str:
     """SQL of the index rows of a layer, compiled by the ORM, so that borrowed places follow their joins."""
     text: list[models.Expression] = []
+    nothing, space = (Value(value, output_field=models.TextField()) for value in ("", " "))
     for path in dict.fromkeys(("code", "name", *layer.search)):
-        text += [Coalesce(models.functions.Cast(F(path), models.TextField()), Value("")), Value(" ")]
+        text += [Coalesce(models.functions.Cast(F(path), models.TextField()), nothing), space]
     rows = layer.rows().order_by().values_list(
         "id",
         Value(layer.key, output_field=models.CharField()),

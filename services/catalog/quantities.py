@@ -30,3 +30,20 @@ class Money(models.DecimalField):
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()
         return name, path, args, {**kwargs, "unit": self.unit}
+
+
+class LineLength(models.Func):
+    """The length of a line on the ellipsoid, in units of ``metres``, to three decimals."""
+
+    template = "round((ST_Length(%(expressions)s::geography) / %(metres)s)::numeric, 3)::float8"
+    output_field = models.FloatField()
+
+
+def length(verbose_name: Any, *, unit: str = "km", of: str = "geom") -> models.GeneratedField:
+    """A column with the length of a line that the database computes, in ``km`` or ``m``."""
+    return models.GeneratedField(
+        expression=LineLength(of, metres={"km": 1000, "m": 1}[unit]),
+        output_field=Quantity(unit=unit),
+        db_persist=True,
+        verbose_name=verbose_name,
+    )

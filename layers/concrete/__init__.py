@@ -1,0 +1,1 @@
+"""Ready-mixed concrete: plants, mixer trucks and what they deliver."""

@@ -1,0 +1,1 @@
+"""Enterprises of the construction industry: the parties that other domains name."""

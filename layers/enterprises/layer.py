@@ -1,0 +1,48 @@
+"""How enterprises are drawn, read, filtered and opened, and who may."""
+
+from django.utils.translation import gettext_lazy as _
+
+from layers.enterprises.models import CreditEntry, Enterprise, Qualification
+from services.catalog.layer import Layer, Scope, Tab, register
+from styles.classes import Categorized
+from styles.symbols import Icon
+
+
+@register
+class Enterprises(Layer):
+    """Enterprises at their seat; the colour shows whether they are in good standing, locked or cancelled."""
+
+    model = Enterprise
+    group = _("市场主体")
+    scope = Scope(region="region", organisation="id")
+    style = Categorized(
+        "state",
+        {
+            Enterprise.State.NORMAL: Icon("enterprise", "#1864ab"),
+            Enterprise.State.LOCKED: Icon("enterprise", "#c92a2a"),
+            Enterprise.State.CANCELLED: Icon("enterprise", "#6b7a90"),
+        },
+        label="name",
+    )
+    panel = (
+        "code", "state", "kind", "region", "address", "legal_representative", "phone", "registered_capital",
+        "founded_on", "credit_score",
+    )  # fmt: skip
+    columns = ("code", "name", "kind", "state", "region", "legal_representative", "credit_score")
+    tabs = (
+        Tab(Qualification, ("number", "category", "grade", "issued_by", "issued_on", "valid_until")),
+        Tab(CreditEntry, ("decided_on", "kind", "points", "reason", "project", "decided_by", "valid_until")),
+    )
+    filters = ("kind", "state", "region", "credit_score", "founded_on")
+    search = ("code", "name", "address", "legal_representative")
+    stats = ("kind", "state", "region")
+    grants = {
+        "commander": "view export private",
+        "supervisor": "view create change delete export import private",
+        "inspector": "view",
+        "contractor": "view private",
+        "operator": "view private",
+    }
+    private = ("phone",)
+    zoom = 9
+    covers = ("DZ-033", "FJ-205", "HZ-006", "LN-111")

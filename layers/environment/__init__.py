@@ -1,0 +1,1 @@
+"""Dust and noise monitors on sites."""

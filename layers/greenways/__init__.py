@@ -1,0 +1,1 @@
+"""Greenways: paths for walking and cycling, from plan to use."""

@@ -1,0 +1,1 @@
+"""People of the construction industry, with their certificates and training."""

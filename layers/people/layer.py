@@ -1,0 +1,47 @@
+"""How people are drawn, read, filtered and opened, and who may."""
+
+from django.utils.translation import gettext_lazy as _
+
+from layers.people.models import Certificate, Person, Training
+from services.catalog.layer import Layer, Scope, Tab, register
+from styles.classes import Categorized
+from styles.symbols import Icon
+
+
+@register
+class People(Layer):
+    """People at the seat of their employer; the colour shows whether they work, have left or are locked."""
+
+    model = Person
+    geom = "enterprise__geom"
+    group = _("市场主体")
+    scope = Scope(region="enterprise__region", organisation="enterprise")
+    style = Categorized(
+        "state",
+        {
+            Person.State.ACTIVE: Icon("person", "#2b8a3e"),
+            Person.State.LEFT: Icon("person", "#6b7a90"),
+            Person.State.LOCKED: Icon("person", "#c92a2a"),
+        },
+    )
+    panel = (
+        "code", "state", "kind", "title", "trade", "enterprise", "project", "id_masked", "id_number", "phone_masked",
+        "phone", "employed_on",
+    )  # fmt: skip
+    columns = ("code", "name", "kind", "title", "state", "enterprise", "project", "phone_masked")
+    tabs = (
+        Tab(Certificate, ("kind", "number", "issued_by", "issued_on", "valid_until")),
+        Tab(Training, ("held_on", "subject", "hours", "held_by", "result")),
+    )
+    filters = ("kind", "state", "title", "enterprise__region", "employed_on")
+    search = ("code", "name", "trade", "enterprise__name")
+    stats = ("kind", "state", "title", "enterprise__region")
+    grants = {
+        "commander": "view export private",
+        "supervisor": "view create change delete export import private",
+        "inspector": "view",
+        "contractor": "view create change",
+    }
+    private = ("id_number", "phone")
+    zoom = 12
+    covers = ("DZ-034", "FJ-365", "HZ-007")

@@ -1,0 +1,139 @@
+"""People, their certificates and their training."""
+
+from django.db import models
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Concat, Left, Right
+from django.utils.translation import gettext_lazy as _
+
+from layers.people.rules import validate_identity_number
+from services.catalog.models import Feature, Record
+
+
+def masked(name: str, first: int, hidden: int, label: str) -> models.GeneratedField:
+    """A column that the database computes from a private one: its first characters, stars, its last four."""
+    stars = Value("*" * hidden)
+    return models.GeneratedField(
+        expression=Case(
+            When(~Q(**{name: ""}), then=Concat(Left(F(name), first), stars, Right(F(name), 4))), default=Value("")
+        ),
+        output_field=models.CharField(max_length=first + hidden + 4),
+        db_persist=True,
+        verbose_name=label,
+    )
+
+
+class Person(Feature):
+    """Somebody who works for an enterprise of the industry; shown where that enterprise has its seat."""
+
+    class State(models.TextChoices):
+        """Locking and unlocking follow DZ-026."""
+
+        ACTIVE = "active", _("在岗")
+        LEFT = "left", _("离岗")
+        LOCKED = "locked", _("锁定")
+
+    class Kind(models.TextChoices):
+        """The kinds of HZ-007, then those that other offices name."""
+
+        HEAD = "head", _("企业负责人")
+        PROJECT_HEAD = "project_head", _("项目负责人")
+        SAFETY = "safety", _("专职安全管理人员")
+        REGISTERED = "registered", _("注册执业人员")
+        SITE = "site", _("现场管理人员")
+        SUPERVISION = "supervision", _("监理人员")
+        TESTING = "testing", _("检测人员")
+        SPECIAL = "special", _("特种作业人员")
+        LABOUR = "labour", _("劳务人员")
+
+    class Title(models.TextChoices):
+        SENIOR = "senior", _("高级工程师")
+        ENGINEER = "engineer", _("工程师")
+        ASSISTANT = "assistant", _("助理工程师")
+        TECHNICIAN = "technician", _("技师")
+        NONE = "none", _("无")
+
+    # A person has the place and the region of the employer, and no own.
+    region = None
+
+    state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.ACTIVE)
+    kind = models.CharField(_("人员类别"), max_length=16, choices=Kind.choices)
+    title = models.CharField(_("职称"), max_length=12, choices=Title.choices, default=Title.NONE)
+    trade = models.CharField(_("专业或工种"), max_length=60, blank=True)
+    enterprise = models.ForeignKey(
+        "enterprises.Enterprise", models.PROTECT, verbose_name=_("所属单位"), related_name="people"
+    )
+    project = models.ForeignKey(
+        "projects.Project", models.SET_NULL, verbose_name=_("所在工程"), null=True, blank=True, related_name="people"
+    )
+    id_number = models.CharField(
+        _("身份证号"), max_length=18, blank=True, validators=[validate_identity_number], help_text=_("GB 11643，18位")
+    )
+    id_masked = masked("id_number", 3, 11, _("身份证号（脱敏）"))
+    phone = models.CharField(_("手机号"), max_length=20, blank=True)
+    phone_masked = masked("phone", 3, 4, _("手机号（脱敏）"))
+    employed_on = models.DateField(_("入职日期"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("人员")
+        verbose_name_plural = _("人员")
+        indexes = [models.Index(fields=["kind", "state"], name="person_kind_state")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["id_number"], condition=~Q(id_number=""), name="person_once",
+                violation_error_message=_("该身份证号已登记。"),
+            )
+        ]  # fmt: skip
+
+
+class Certificate(Record):
+    """A certificate that lets a person practise."""
+
+    of = "person"
+
+    person = models.ForeignKey(Person, models.CASCADE, verbose_name=_("人员"), related_name="certificates")
+    kind = models.CharField(_("证书类别"), max_length=60)
+    number = models.CharField(_("证书编号"), max_length=50)
+    issued_by = models.CharField(_("发证机关"), max_length=100, blank=True)
+    issued_on = models.DateField(_("发证日期"))
+    valid_until = models.DateField(_("有效期至"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("证书")
+        verbose_name_plural = _("证书")
+        ordering = ["-issued_on"]
+        constraints = [
+            models.UniqueConstraint(fields=["person", "number"], name="certificate_once"),
+            models.CheckConstraint(
+                condition=Q(valid_until=None) | Q(valid_until__gte=F("issued_on")),
+                name="certificate_dates_in_order",
+                violation_error_message=_("有效期不得早于发证日期。"),
+            ),
+        ]
+
+
+class Training(Record):
+    """A training that a person attended."""
+
+    class Result(models.TextChoices):
+        PASSED = "passed", _("合格")
+        FAILED = "failed", _("不合格")
+        PENDING = "pending", _("待考核")
+
+    of = "person"
+
+    person = models.ForeignKey(Person, models.CASCADE, verbose_name=_("人员"), related_name="trainings")
+    subject = models.CharField(_("培训内容"), max_length=120)
+    held_on = models.DateField(_("培训日期"))
+    hours = models.DecimalField(_("学时"), max_digits=5, decimal_places=1)
+    held_by = models.CharField(_("培训单位"), max_length=100, blank=True)
+    result = models.CharField(_("考核结果"), max_length=8, choices=Result.choices, default=Result.PENDING)
+
+    class Meta:
+        verbose_name = _("教育培训")
+        verbose_name_plural = _("教育培训")
+        ordering = ["-held_on"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(hours__gt=0), name="training_hours_positive", violation_error_message=_("学时应大于零。")
+            )
+        ]

@@ -1,0 +1,1 @@
+"""Rural houses: the stock, the ones being built, the dangerous ones; and the craftsmen who build them."""

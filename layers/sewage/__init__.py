@@ -1,0 +1,1 @@
+"""Sewage: treatment plants, outfalls and sewers."""

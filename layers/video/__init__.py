@@ -1,0 +1,1 @@
+"""Cameras on sites and at plants."""
