@@ -11,9 +11,9 @@ from styles.errors import StyleError
 from styles.pictograms import BADGES
 from styles.symbols import Class, Fill, Geometry, Heat, Icon, Line, Style, Symbol
 from styles.text import Text
+from styles.themes import NO_DATA
 
 DOT = Icon("dot")
-NO_DATA_COLOR = "#7d8899"
 GOOD_TO_BAD = ("#1f9d55", "#e0b400", "#f08a24", "#d7263d", "#8e3b8c", "#6b1a2b")
 DASHES = (None, (3.0, 1.5), (1.0, 1.2), (5.0, 1.2, 1.0, 1.2), (1.5, 3.0), (6.0, 2.0, 1.0, 2.0, 1.0, 2.0))
 
@@ -21,10 +21,10 @@ DASHES = (None, (3.0, 1.5), (1.0, 1.2), (5.0, 1.2, 1.0, 1.2), (1.5, 3.0), (6.0, 
 def no_data(like: Symbol) -> Symbol:
     """The grey symbol for a feature without a value: hollow, dashed or hatched."""
     if isinstance(like, Line):
-        return Line(NO_DATA_COLOR, width=like.width, dash=(0.6, 1.6))
+        return Line(NO_DATA, width=like.width, dash=(0.6, 1.6))
     if isinstance(like, Fill):
-        return Fill(NO_DATA_COLOR, opacity=0.6, hatch=True, extrude=like.extrude)
-    return Icon("no-data", NO_DATA_COLOR)
+        return Fill(NO_DATA, opacity=0.6, hatch=True, extrude=like.extrude)
+    return Icon("no-data", NO_DATA)
 
 
 @dataclass(frozen=True)

@@ -35,21 +35,22 @@ def swatch(symbol: "Symbol", theme: Theme) -> str:
 
 
 def _icon(symbol: "Icon", theme: Theme) -> str:
-    return badge_svg(symbol.name, symbol.badge, symbol.color, theme.ink(symbol.color))
+    return badge_svg(symbol.name, symbol.badge, *symbol.paint(theme))
 
 
 def _line(symbol: "Line", theme: Theme) -> str:
+    color, ink = symbol.paint(theme)
     width = min(symbol.width + 1.5, 7)
     bend = '<path d="M-14 7L-5 -5L5 5L14 -7" fill="none" stroke-linejoin="round"'
     dash = " ".join(f"{part * width * 0.7:g}" for part in symbol.dash or ())
     return (
-        f'{bend} stroke="{theme.ink(symbol.color)}" stroke-width="{width + 2:g}" opacity=".8"/>'
-        f'{bend} stroke="{symbol.color}" stroke-width="{width:g}" stroke-dasharray="{dash or "none"}"/>'
+        f'{bend} stroke="{ink}" stroke-width="{width + 2:g}" opacity=".8"/>'
+        f'{bend} stroke="{color}" stroke-width="{width:g}" stroke-dasharray="{dash or "none"}"/>'
     )
 
 
 def _fill(symbol: "Fill", theme: Theme) -> str:
-    edge = symbol.outline or symbol.color
+    edge = theme.visible(symbol.outline or symbol.color)
     body = (
         f'<rect x="-14" y="-11" width="28" height="22" rx="3" fill="{symbol.color}" '
         f'fill-opacity="{0.12 if symbol.hatch else symbol.opacity:g}" stroke="{edge}" stroke-width="2"/>'

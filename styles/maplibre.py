@@ -5,13 +5,14 @@ zooms in), ``label``, ``selected`` (shows the feature whose id is put into its f
 Hover is the feature state ``hover``; the source promotes the property ``id`` to the feature id.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from styles.colors import mix
 from styles.themes import Theme
 
 if TYPE_CHECKING:
-    from styles.symbols import Class, Fill, Heat, Icon, Line, Style
+    from styles.symbols import Class, Fill, Heat, Icon, Line, Style, Symbol
 
 Layer = dict[str, Any]
 
@@ -68,14 +69,15 @@ def _both(*conditions: Any) -> Any:
 
 def _icons(style: "Style", theme: Theme) -> list[Layer]:
     image = _choose(style, lambda c: cast("Icon", c.symbol).image)
-    color = _choose(style, lambda c: c.symbol.color)
-    ink = _choose(style, lambda c: theme.ink(c.symbol.color))
+    color = _choose(style, lambda c: c.symbol.paint(theme)[0])
+    ink = _choose(style, lambda c: c.symbol.paint(theme)[1])
+    lit = _choose(style, lambda c: mix(c.symbol.paint(theme)[0], theme.accent, 0.4))
     layout = {"icon-image": image, "icon-allow-overlap": True, "icon-ignore-placement": True}
     icon = _layer(
         "icon", "symbol", "feature",
         filter=SINGLE,
         layout=layout | {"icon-size": _by_zoom((6, 0.55), (10, 0.7), (13, 0.85), (16, 1))},
-        paint={"icon-color": color, "icon-halo-color": ink, "icon-halo-width": ["case", HOVER, 4, 2]},
+        paint={"icon-color": ["case", HOVER, lit, color], "icon-halo-color": ink, "icon-halo-width": 1},
     )  # fmt: skip
     ring = _layer(
         "selected-ring", "circle", "selected",
@@ -89,7 +91,7 @@ def _icons(style: "Style", theme: Theme) -> list[Layer]:
         "selected", "symbol", "selected",
         filter=selected_filter(""),
         layout=layout | {"icon-size": 1.1},
-        paint={"icon-color": color, "icon-halo-color": ink, "icon-halo-width": 2},
+        paint={"icon-color": color, "icon-halo-color": ink, "icon-halo-width": 1},
     )  # fmt: skip
     if _number_inside(style):
         for layer in (icon, chosen):
@@ -111,7 +113,7 @@ def _clusters(style: "Style", theme: Theme) -> list[Layer]:
         paint={
             "circle-radius": ["step", count, 14, 10, 16, 100, 19, 1000, 23, 10000, 28],
             "circle-color": theme.surface, "circle-opacity": 0.92,
-            "circle-stroke-color": theme.readable(symbol.color, 3), "circle-stroke-width": ["case", HOVER, 4, 2.5],
+            "circle-stroke-color": theme.visible(symbol.color), "circle-stroke-width": ["case", HOVER, 4, 2.5],
         },
     )  # fmt: skip
     number = _layer(
@@ -146,7 +148,8 @@ def _heat(style: "Style", theme: Theme) -> list[Layer]:
             "heatmap-opacity": _by_zoom((14, 0.8), (17, 0.35)),
         },
     )  # fmt: skip
-    point = {"circle-color": heat.color, "circle-stroke-color": theme.ink(heat.color), "circle-stroke-width": 1.5}
+    color, ink = heat.paint(theme)
+    point = {"circle-color": color, "circle-stroke-color": ink, "circle-stroke-width": 1.5}
     return [
         glow,
         _layer("point", "circle", "feature", filter=SINGLE, minzoom=14, paint=point | {"circle-radius": 5}),
@@ -159,8 +162,8 @@ def _heat(style: "Style", theme: Theme) -> list[Layer]:
 
 def _lines(style: "Style", theme: Theme) -> list[Layer]:
     width = _choose(style, lambda c: cast("Line", c.symbol).width)
-    color = _choose(style, lambda c: c.symbol.color)
-    ink = _choose(style, lambda c: theme.ink(c.symbol.color))
+    color = _choose(style, lambda c: c.symbol.paint(theme)[0])
+    ink = _choose(style, lambda c: c.symbol.paint(theme)[1])
     dashes = [cast("Line", c.symbol).dash for c in style.classes()]
     round_ends = {"line-cap": "round", "line-join": "round"}
 
@@ -199,7 +202,7 @@ def _fills(style: "Style", theme: Theme) -> list[Layer]:
     hatched = _choose(style, lambda c: cast("Fill", c.symbol).hatch)
     color = _choose(style, lambda c: c.symbol.color)
     opacity = _choose(style, lambda c: cast("Fill", c.symbol).opacity)
-    edge = _choose(style, lambda c: cast("Fill", c.symbol).outline or c.symbol.color)
+    edge = _choose(style, lambda c: theme.visible(cast("Fill", c.symbol).outline or c.symbol.color))
     result: list[Layer] = []
     if hatched is not True:
         plain = {} if hatched is False else {"filter": ["!", hatched]}
@@ -246,15 +249,18 @@ def _fills(style: "Style", theme: Theme) -> list[Layer]:
                     "icon-size": _by_zoom((11, 0.45), (16, 0.8)),
                 },
                 paint={
-                    "icon-color": _choose(style, lambda c: (cast("Fill", c.symbol).mark or c.symbol).color),
-                    "icon-halo-color": _choose(
-                        style, lambda c: theme.ink((cast("Fill", c.symbol).mark or c.symbol).color)
-                    ),
-                    "icon-halo-width": 1.6,
+                    "icon-color": _choose(style, lambda c: _marked(c).paint(theme)[0]),
+                    "icon-halo-color": _choose(style, lambda c: _marked(c).paint(theme)[1]),
+                    "icon-halo-width": 1,
                 },
             )
         )  # fmt: skip
     return result
+
+
+def _marked(found: "Class") -> "Symbol":
+    """The mark of an area's class, or the class's own symbol where it has none."""
+    return cast("Fill", found.symbol).mark or found.symbol
 
 
 # Words
@@ -274,36 +280,33 @@ def _number(style: "Style") -> list[Any]:
 
 def _label(style: "Style", theme: Theme) -> list[Layer]:
     """The name and, where it is not on the badge, the number, beside each feature."""
-    parts: list[Any] = []
-    if style.label:
-        parts.append(["to-string", ["get", style.label]])
+    name: Any = ["to-string", ["get", style.label]] if style.label else ""
     if style.number and not _number_inside(style):
-        parts.append(_number(style))
-    if not parts:
+        number = _number(style)
+        text = ["step", ["zoom"], number, LABEL_ZOOM, ["concat", name, "\n", number]] if name else number
+        minzoom = NUMBER_ZOOM
+    elif name:
+        text, minzoom = name, LABEL_ZOOM
+    else:
         return []
-    text: Sequence[Any] = parts[0] if len(parts) == 1 else ["concat", parts[0], "\n", parts[1]]
     layout: dict[str, Any] = {
         "text-field": text, "text-font": REGULAR, "text-size": _by_zoom((13, 11), (17, 13)), "text-max-width": 9,
     }  # fmt: skip
-    match style.geometry:
-        case "point":
-            layout |= {"text-anchor": "top", "text-offset": [0, 1.25]}
-        case "line":
-            layout |= {"symbol-placement": "line", "symbol-spacing": 320}
-        case "polygon":
-            layout |= {"text-offset": [0, 1.1], "text-anchor": "top"} if _marked(style) else {}
-    return [
-        _layer(
-            "label", "symbol", "label",
-            minzoom=LABEL_ZOOM, layout=layout,
-            paint={"text-color": theme.label, "text-halo-color": theme.halo, "text-halo-width": 1.6},
-        )
-        | ({"filter": SINGLE} if style.geometry == "point" else {})
-    ]  # fmt: skip
-
-
-def _marked(style: "Style") -> bool:
-    return any(cast("Fill", c.symbol).mark for c in style.classes())
+    marked = any(cast("Fill", c.symbol).mark for c in style.classes()) if style.geometry == "polygon" else False
+    if style.geometry == "point":
+        layout |= {"text-anchor": "top", "text-offset": [0, 1.25]}
+    elif style.geometry == "line":
+        layout |= {"symbol-placement": "line", "symbol-spacing": 320}
+    elif marked:
+        layout |= {"text-anchor": "top", "text-offset": [0, 1.1]}
+    found = _layer(
+        "label", "symbol", "label",
+        minzoom=minzoom, layout=layout,
+        paint={"text-color": theme.label, "text-halo-color": theme.halo, "text-halo-width": 1.6},
+    )  # fmt: skip
+    if style.geometry == "point":
+        found["filter"] = SINGLE
+    return [found]
 
 
 _DRAW: dict[str, Callable[["Style", Theme], list[Layer]]] = {

@@ -2,6 +2,8 @@
 
 A pictogram is cut out of its badge. The map paints the badge with ``icon-color`` and the halo with the ink, and the
 halo also fills the cut, because the field says there that the badge's edge is never further away than ``CUT``.
+The halo is one pixel wide, because MapLibre then paints badge and halo of a symbol together; with wider ones it paints
+the halos of all symbols first, and where symbols overlap the pictogram of the upper one shows the lower badge.
 
 Build step: ``python -m styles.sprite OUT_DIR`` writes sprite.json, sprite.png and their @2x twins.
 """
@@ -23,8 +25,10 @@ SIZE = 40
 """Side of an image in map pixels: a badge of at most 32 and room for the halo."""
 RATIO = 2
 """Pixels of the sprite to a pixel of the map; also used for plain screens, where it stays sharper than 1."""
-CUT = 1.0
-"""Map pixels; below the halo width of the map's layers, above the blur of an edge."""
+CUT = 0.6
+"""Of the halo's one pixel: enough to leave the badge's blurred edge, not so much as to leave the halo's."""
+SOFT = 1.3
+"""Outside the badge the field grows this much slower, so that a halo of one pixel shows 1.3."""
 HATCH_SIZE = 12
 
 
@@ -63,7 +67,7 @@ def _on_badge(name: str, badge: str) -> Bytes:
     else:
         field = distance.to_area(points, [corners], evenodd=False) - ground.rounding
     cut = _pictogram(name, points, ground)
-    return distance.levels(np.maximum(field, np.minimum(-cut, CUT)))
+    return distance.levels(np.maximum(np.where(field > 0, field / SOFT, field), np.minimum(-cut, CUT)))
 
 
 def _pictogram(name: str, points: Array, ground: pictograms.Badge) -> Array:

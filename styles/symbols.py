@@ -81,6 +81,10 @@ class Symbol(Style):
     def fields(self) -> set[str]:
         return {self.label} if self.label else set()
 
+    def paint(self, theme: Theme) -> tuple[str, str]:
+        """The colour and the ink of its outline and pictogram on this theme."""
+        return theme.badge(self.color)
+
     def recolored(self, color: str) -> "Symbol":
         """The same symbol in another colour."""
         # Every concrete symbol is a dataclass; this class is not, so that each keeps its own order of arguments.
@@ -113,6 +117,10 @@ class Icon(Symbol):
     @property
     def geometry(self) -> Geometry:
         return "point"
+
+    def paint(self, theme: Theme) -> tuple[str, str]:
+        # Numbers are written on dots, and text needs more contrast than a picture.
+        return theme.badge(self.color, 4.5 if self.name == "dot" else 3)
 
     @property
     def image(self) -> str:

@@ -8,6 +8,8 @@ from styles.colors import contrast, mix
 
 WHITE = "#ffffff"
 INK = "#0a1322"
+NO_DATA = "#7d8899"
+"""The colour of what is not known; its ink is the ground, so that it stays quiet and hollow."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,30 @@ class Theme:
     alarm: Mapping[str, str]
     status: Mapping[str, str]
 
-    def ink(self, color: str) -> str:
-        """White or near-black: the outline and pictogram colour that keeps a symbol of this colour at 3:1 (WCAG 1.4.11)."""
-        against_land = contrast(color, self.land)
-        for ink in (WHITE, INK):
-            if contrast(color, ink) >= 3 and max(against_land, contrast(ink, self.land)) >= 3:
-                return ink
-        # A mid tone on a mid ground: the stronger of the two.
-        return max((WHITE, INK), key=lambda ink: contrast(color, ink))
+    def badge(self, color: str, ratio: float = 3) -> tuple[str, str]:
+        """The colour to fill a symbol with and the ink of its outline and pictogram, ``ratio`` apart (WCAG 1.4.11).
 
-    def readable(self, color: str, ratio: float = 4.5) -> str:
-        """The colour moved towards the text colour until text in it reaches ``ratio`` on the surface (WCAG 1.4.3)."""
-        for step in range(21):
-            mixed = mix(color, self.text, step / 20)
-            if contrast(mixed, self.surface) >= ratio:
-                return mixed
-        return self.text
+        Ink is white where the colour, deepened a little at most, carries it; else near-black, as on yellow.
+        Either the colour or the ink stands 3:1 from the land.
+        """
+        if color == NO_DATA:
+            return color, self.halo
+        for deeper in (mix(color, INK, step / 50) for step in range(9)):
+            if contrast(deeper, WHITE) >= ratio and max(contrast(deeper, self.land), contrast(WHITE, self.land)) >= 3:
+                return deeper, WHITE
+        return color, INK
+
+    def visible(self, color: str) -> str:
+        """The colour moved towards the text colour until a thin line in it stands 3:1 from the land."""
+        return self._towards_text(color, self.land, 3)
+
+    def readable(self, color: str) -> str:
+        """The colour moved towards the text colour until words in it reach 4.5:1 on the surface (WCAG 1.4.3)."""
+        return self._towards_text(color, self.surface, 4.5)
+
+    def _towards_text(self, color: str, ground: str, ratio: float) -> str:
+        shades = (mix(color, self.text, step / 20) for step in range(21))
+        return next(shade for shade in shades if contrast(shade, ground) >= ratio)
 
 
 _ALARM = MappingProxyType({"red": "#d92d20", "orange": "#f38744", "yellow": "#f5c518", "blue": "#2e7cf6"})
