@@ -23,7 +23,8 @@ def create(principal: Principal, layer: Layer, values: Mapping[str, Any]) -> Fea
     """Create a feature from named values; raises Invalid, or Refused where it would lie outside the user's scope."""
     gate.require(principal, layer, "create")
     feature = layer.model()
-    _assign(feature, values, _writable(principal, layer))
+    assign(feature, values, writable(principal, layer))
+    _check_references(principal, feature, values)
     _save(feature)
     _stay_inside(principal, layer, feature, "create")
     _audit(principal, "create", layer, feature, {name: [None, _plain(value)] for name, value in values.items()})
@@ -40,7 +41,8 @@ def change(
     if read_at is not None and feature.updated_at != read_at:
         raise Conflict(_("自您读取之后，该记录已被修改。请刷新后重试。"))
     before = {name: _plain(getattr(feature, _attribute(feature, name))) for name in values}
-    _assign(feature, values, _writable(principal, layer))
+    assign(feature, values, writable(principal, layer))
+    _check_references(principal, feature, values)
     _save(feature)
     _stay_inside(principal, layer, feature, "change")
     feature.refresh_from_db()
@@ -73,8 +75,9 @@ def add_record(principal: Principal, layer: Layer, pk: str | UUID, tab: Tab, val
     """Add a record to a feature the principal may change."""
     feature = gate.fetch(principal, layer, pk, "change")
     record = tab.model(**{tab.of: feature})
-    writable = {field.name for field in tab.model._meta.concrete_fields if field.editable} - {tab.of}
-    _assign(record, values, writable)
+    allowed = {field.name for field in tab.model._meta.concrete_fields if field.editable} - {tab.of}
+    assign(record, values, allowed)
+    _check_references(principal, record, values)
     _save(record)
     changes = {name: [None, _plain(value)] for name, value in values.items()}
     _audit(principal, f"add {tab.key}", layer, feature, changes)
@@ -86,20 +89,41 @@ def geometry_name(layer: Layer) -> str | None:
     return layer.geom if layer.owns_geometry else None
 
 
-def _writable(principal: Principal, layer: Layer) -> set[str]:
+def writable(principal: Principal, layer: Layer) -> set[str]:
+    """Names of what a principal may write on a feature of the layer."""
     names = {field.name for field in gate.fields(principal, layer) if field.editable}
     return names | {layer.geom} if layer.owns_geometry else names
 
 
-def _assign(row: Row, values: Mapping[str, Any], writable: set[str]) -> None:
-    unknown = sorted(set(values) - writable)
+def assign(row: Row, values: Mapping[str, Any], allowed: set[str]) -> None:
+    """Put named values on a row, foreign keys by their key; raises Invalid where a name may not be written."""
+    unknown = sorted(set(values) - allowed)
     if unknown:
-        allowed = ", ".join(sorted(writable))
+        names = ", ".join(sorted(allowed))
         raise Invalid(
-            _("有不能写入的字段。"), {name: [_("没有此字段或不可写入；可写字段：%s") % allowed] for name in unknown}
+            _("有不能写入的字段。"), {name: [_("没有此字段或不可写入；可写字段：%s") % names] for name in unknown}
         )
     for name, value in values.items():
         setattr(row, _attribute(row, name), value)
+
+
+def _check_references(principal: Principal, row: Row, values: Mapping[str, Any]) -> None:
+    """A foreign feature is no more a target than one that is not there: nobody learns of it by pointing at it."""
+    missing = {}
+    for name in values:
+        field = row._meta.get_field(name)
+        key = getattr(row, field.attname) if isinstance(field, models.ForeignKey) else None
+        if key is not None and not _exists(gate.targets(principal, field.related_model), key):  # type: ignore[union-attr,arg-type]
+            missing[name] = [_("没有所指的%s。") % field.verbose_name]  # type: ignore[union-attr]
+    if missing:
+        raise Invalid(_("填写的内容有误。"), missing)
+
+
+def _exists(rows: models.QuerySet[Any], key: Any) -> bool:
+    try:
+        return rows.filter(pk=key).exists()
+    except (ValidationError, ValueError):
+        return False
 
 
 def _attribute(row: Row, name: str) -> str:

@@ -1,8 +1,9 @@
 """The gate: which rows and which fields of a layer a principal may read or change. Every door goes through it."""
 
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from services.access.errors import LogInNeeded, NotFound, Refused
 from services.access.principal import Holding, Principal
@@ -74,6 +75,12 @@ def require(principal: Principal, layer: Layer, action: str) -> None:
         raise NotFound(f"There is no layer {layer.key}.")
     if not may(principal, layer, action):
         raise _refusal(principal, layer, action)
+
+
+def targets(principal: Principal, model: type[Model]) -> QuerySet[Any]:
+    """The rows a principal may point a foreign key at: of a layer's features only those they may see."""
+    layer = registry.of(model)
+    return restrict(principal, layer) if layer else model._default_manager.all()
 
 
 def layers(principal: Principal, action: str = "view") -> list[Layer]:
