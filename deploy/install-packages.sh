@@ -20,8 +20,6 @@ package_names() {
         # No list of packages yet: the names that every release has.
         [ -n "$major" ] && echo "postgresql-$major postgresql-$major-postgis-3" || echo "postgresql postgresql-postgis"
         ;;
-      # Ubuntu's chromium is a snap that cannot run in a container; Playwright brings its own there.
-      chromium) case $(candidate chromium) in *snap*) ;; *) echo chromium ;; esac ;;
       *) echo "$name" ;;
     esac
   done
@@ -56,7 +54,6 @@ trap 'exit 130' INT TERM HUP
 # A third-party source that is down need not stop us: what matters is whether the packages can be had.
 apt-get update -q || true
 read -ra names < <(package_names "$@" | xargs)
-[ ${#names[@]} -gt 0 ] || exit 0
 replace $policy "#!/bin/sh
 # for zhutu: nothing starts while its packages are installed
 exit 101"

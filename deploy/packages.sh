@@ -39,7 +39,8 @@ missing_packages() {
   command -v msgfmt >/dev/null || echo gettext
   find_venv_python >/dev/null || printf '%s\n' python3 python3-venv
   [ "$1" = test ] || return 0
-  find_chromium >/dev/null || echo chromium
+  # Ubuntu's is a snap that cannot run in a container: test.sh lets Playwright bring its own there.
+  find_chromium >/dev/null || grep -qx 'ID=ubuntu' /etc/os-release || echo chromium
   compgen -G '/usr/share/fonts/*/*/*CJK*' >/dev/null || echo fonts-noto-cjk
 }
 

@@ -92,5 +92,6 @@ if [ -n "${DETACH:-}" ] || ! [ -t 0 ]; then
   say "make stop ends it; its logs are in .local/run/"
 else
   say "Ctrl-C or make stop ends it; its logs are in .local/run/"
+  trap 'exit 0' INT TERM HUP
   watch_product
 fi

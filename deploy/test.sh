@@ -13,7 +13,7 @@ check() {
   say "$* … $((SECONDS - began)) s"
 }
 
-# Ubuntu has no Chromium outside a snap: Playwright downloads its own there.
+# ensure_browser: the machine's Chromium, or the one that Playwright downloads.
 ensure_browser() {
   if ZHUTU_CHROMIUM=$(find_chromium); then
     export ZHUTU_CHROMIUM
