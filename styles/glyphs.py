@@ -14,11 +14,14 @@ from fontTools.ttLib import TTFont
 
 from styles import distance
 
-FONT_DIR = Path("node_modules/@fontsource/noto-sans/files")
-WEIGHTS: Mapping[str, int] = {"Noto Sans Regular": 400, "Noto Sans Bold": 700}
-SUBSETS = ("latin", "latin-ext", "greek")
-RANGES = (0, 1, 3, 32, 33, 34)
-"""Hundreds (of 256) that are made: Latin, Greek, punctuation, subscripts, letterlike symbols, arrows, operators."""
+FONT_DIR = Path("node_modules/@expo-google-fonts/noto-sans")
+FILES: Mapping[str, str] = {
+    "Noto Sans Regular": "400Regular/NotoSans_400Regular.ttf",
+    "Noto Sans Bold": "700Bold/NotoSans_700Bold.ttf",
+}
+RANGES = (0, 1, 3, 32)
+"""Latin, Greek, punctuation with sub- and superscripts. The font knows the rest (Ⅲ, ≥, →) in part only, and a
+character that a range lacks is not drawn at all, while the browser draws every range that is not here."""
 EM = 24
 """Pixels to the em in the format."""
 BORDER = 3
@@ -28,14 +31,13 @@ ASCENDER = 26
 
 
 def build_glyphs(out_dir: Path, font_dir: Path = FONT_DIR) -> list[Path]:
-    """Write every range that the fonts have; returns the files."""
+    """Write the ranges of both weights; returns the files."""
     written = []
-    for stack, weight in WEIGHTS.items():
+    for stack, file in FILES.items():
         ranges: dict[int, dict[int, bytes]] = {}
-        for subset in SUBSETS:
-            with TTFont(font_dir / f"noto-sans-{subset}-{weight}-normal.woff") as font:
-                for code, glyph in _glyphs(font):
-                    ranges.setdefault(code // 256, {}).setdefault(code, glyph)
+        with TTFont(font_dir / file) as font:
+            for code, glyph in _glyphs(font):
+                ranges.setdefault(code // 256, {})[code] = glyph
         folder = out_dir / stack
         folder.mkdir(parents=True, exist_ok=True)
         for number, glyphs in ranges.items():

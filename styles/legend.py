@@ -29,7 +29,7 @@ def items(style: "Style", theme: Theme, labels: Mapping[str, Text]) -> list[Lege
 def swatch(symbol: "Symbol", theme: Theme) -> str:
     """A 24×24 picture of a symbol as the map draws it on this theme."""
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-16 -16 32 32" width="24" height="24" aria-hidden="true">'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-18 -18 36 36" width="24" height="24" aria-hidden="true">'
         f"{_DRAW[symbol.kind](symbol, theme)}</svg>"
     )
 

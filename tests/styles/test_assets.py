@@ -99,11 +99,12 @@ def _fields(data: bytes) -> list[tuple[int, int | bytes]]:
 def test_glyphs_are_distance_fields_in_protobuf(tmp_path: Path) -> None:
     fonts = ROOT / FONT_DIR
     if not fonts.exists():
-        pytest.skip("needs the npm package @fontsource/noto-sans (npm ci)")
+        pytest.skip("needs the npm package @expo-google-fonts/noto-sans (npm ci)")
     build_glyphs(tmp_path, fonts)
     assert {folder.name for folder in tmp_path.iterdir()} == {*REGULAR, *BOLD}
     for stack in (*REGULAR, *BOLD):
-        assert (tmp_path / stack / "8192-8447.pbf").exists()
+        ((_, marks),) = _fields((tmp_path / stack / "8192-8447.pbf").read_bytes())
+        assert {*map(ord, "–—‰₂₅⁻")} <= {dict(_fields(raw))[1] for field, raw in _fields(marks) if field == 3}
         ((_, body),) = _fields((tmp_path / stack / "0-255.pbf").read_bytes())
         message = _fields(body)
         assert message[:2] == [(1, stack.encode()), (2, b"0-255")]
