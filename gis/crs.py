@@ -194,7 +194,7 @@ def transform_geometry(geom: BaseGeometry, src: AnyCRS, dst: AnyCRS = STORAGE_SR
     GeometryError
         A vertex has no image in the target CRS.
     """
-    if src == dst or {src, dst} <= GEOGRAPHIC_SRIDS:
+    if isinstance(src, int) and isinstance(dst, int) and (src == dst or {src, dst} <= GEOGRAPHIC_SRIDS):
         return shapely.force_2d(geom)
     moved = shapely.transform(geom, transformer(src, dst).transform, interleaved=False)
     if not np.isfinite(shapely.get_coordinates(moved)).all():
@@ -204,14 +204,10 @@ def transform_geometry(geom: BaseGeometry, src: AnyCRS, dst: AnyCRS = STORAGE_SR
 
 def to_storage(geom: BaseGeometry, source: AnyCRS | Datum) -> BaseGeometry:
     """The shapely geometry in EPSG:4490, from an EPSG code, a WKT or a stated datum of longitude and latitude."""
-    match source:
-        case Datum.GCJ02:
-            return shapely.transform(geom, gcj_to_wgs, interleaved=False)
-        case Datum.BD09:
-            return shapely.transform(geom, bd_to_wgs, interleaved=False)
-        case Datum():
-            return shapely.force_2d(geom)
-    return transform_geometry(geom, source)
+    if not isinstance(source, Datum):
+        return transform_geometry(geom, source)
+    shift = {Datum.GCJ02: gcj_to_wgs, Datum.BD09: bd_to_wgs}.get(source)
+    return shapely.force_2d(geom) if shift is None else shapely.transform(geom, shift, interleaved=False)
 
 
 def _legacy_datum(crs: pyproj.CRS) -> str | None:

@@ -16,6 +16,10 @@ from gis.errors import GeometryError, GeometryTooLarge
 from gis.fields import STORAGE_SRID
 from gis.validity import MAX_BYTES, MAX_VERTICES, Repair, repair, stored, too_many_vertices
 
+GEOMETRY_TYPES = (
+    "Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection",
+)  # fmt: skip
+
 type Positions = NDArray[np.float64]
 
 
@@ -50,7 +54,12 @@ def repair_geometry(
     return repair(_shape(source, srid, flip, close=True), kind)
 
 
-_TYPES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
+def read_geometry(source: Any) -> BaseGeometry:
+    """The shapely geometry of a decoded GeoJSON geometry as it stands, in its own CRS; heights are dropped.
+
+    Only its structure is checked; ``gis.validity.stored`` does the rest.
+    """
+    return _Reader(heights=True).geometry(source)
 
 
 def _shape(source: Any, srid: int, flip: bool, close: bool = False) -> BaseGeometry:
@@ -67,7 +76,7 @@ def _shape(source: Any, srid: int, flip: bool, close: bool = False) -> BaseGeome
                 % {"line": error.lineno, "column": error.colno},
                 "json",
             ) from error
-    shape = _Reader(close).geometry(source)
+    shape = _Reader(close=close).geometry(source)
     if flip:
         shape = shapely.transform(shape, lambda places: places[:, ::-1])
     return transform_geometry(shape, srid)
@@ -76,8 +85,9 @@ def _shape(source: Any, srid: int, flip: bool, close: bool = False) -> BaseGeome
 class _Reader:
     """Builds shapely geometries from decoded GeoJSON, to the depth its type has and no deeper."""
 
-    def __init__(self, close: bool) -> None:
+    def __init__(self, *, close: bool = False, heights: bool = False) -> None:
         self.close = close
+        self.most = 3 if heights else 2
         self.vertices = 0
 
     def geometry(self, source: Any, nested: bool = False) -> BaseGeometry:
@@ -87,10 +97,8 @@ class _Reader:
                 raise GeometryError(_("几何集合不能嵌套。请拆分后提交。"), "nested")
             members = self.items(source.get("geometries"))
             return shapely.GeometryCollection([self.geometry(member, nested=True) for member in members])
-        if not isinstance(kind, str) or kind not in _TYPES:
-            raise GeometryError(
-                _("“type”必须是下列之一：%(kinds)s。") % {"kinds": ", ".join([*_TYPES, "GeometryCollection"])}, "type"
-            )
+        if not isinstance(kind, str) or kind not in GEOMETRY_TYPES:
+            raise GeometryError(_("“type”必须是下列之一：%(kinds)s。") % {"kinds": ", ".join(GEOMETRY_TYPES)}, "type")
         values = source.get("coordinates")
         match kind:
             case "Point":
@@ -132,7 +140,7 @@ class _Reader:
             isinstance(v, bool) or not isinstance(v, int | float) for v in value
         ):
             raise GeometryError(_("位置必须写成 [经度, 纬度]，两个都是数。"), "position")
-        if len(value) != 2:
+        if not 2 <= len(value) <= self.most:
             raise GeometryError(
                 _("位置必须恰好有两个数（经度、纬度），收到 %(count)d 个。请去掉高程和测量值。")
                 % {"count": len(value)},
