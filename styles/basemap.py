@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from styles.errors import StyleError
-from styles.maplibre import BOLD, REGULAR
+from styles.expressions import BOLD, REGULAR
 from styles.themes import Theme
 
 LEVELS = ("province", "city", "county")

@@ -19,7 +19,7 @@ from PIL import Image
 
 from styles import distance, pictograms
 from styles.distance import Array, Bytes
-from styles.maplibre import HATCH
+from styles.expressions import HATCH
 
 SIZE = 40
 """Side of an image in map pixels: a badge of at most 32 and room for the halo."""

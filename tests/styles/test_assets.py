@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from styles import THEMES, pictograms
+from styles.expressions import BOLD, REGULAR
 from styles.glyphs import FONT_DIR, build_glyphs
-from styles.maplibre import BOLD, REGULAR
 from styles.sprite import build_sprite
 from tests.styles.conftest import ROOT, STYLES
 

@@ -6,7 +6,7 @@ import pytest
 
 from styles import DESK_LIGHT, HALL, THEMES, Categorized, Graduated, Icon, StyleError
 from styles.basemap import TileLayer, basemap
-from styles.maplibre import selected_filter
+from styles.expressions import selected_filter
 from tests.styles.conftest import STYLES
 
 TILES = "https://map.test/{z}/{x}/{y}"
