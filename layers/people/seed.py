@@ -1,0 +1,76 @@
+"""People of the demo city; their identity numbers name an area that does not exist."""
+
+from layers.people.models import Certificate, Person, Training
+from layers.people.rules import check_digit
+from services.catalog.demo import DemoCity
+
+Kind, State, Title = Person.Kind, Person.State, Person.Title
+
+WEIGHTS = {
+    Kind.LABOUR: 30, Kind.SITE: 18, Kind.SPECIAL: 14, Kind.SAFETY: 10, Kind.PROJECT_HEAD: 9, Kind.SUPERVISION: 8,
+    Kind.TESTING: 5, Kind.REGISTERED: 4, Kind.HEAD: 2,
+}  # fmt: skip
+CERTIFICATES = {
+    Kind.HEAD: "安全生产考核合格证（A证）",
+    Kind.PROJECT_HEAD: "安全生产考核合格证（B证）",
+    Kind.SAFETY: "安全生产考核合格证（C证）",
+    Kind.REGISTERED: "注册建造师执业证书",
+    Kind.SUPERVISION: "监理工程师注册证书",
+    Kind.TESTING: "检测人员岗位证书",
+    Kind.SPECIAL: "特种作业操作资格证",
+    Kind.SITE: "施工现场专业人员职业培训合格证",
+}
+TITLES = {Title.NONE: 5, Title.ASSISTANT: 3, Title.ENGINEER: 3, Title.SENIOR: 1, Title.TECHNICIAN: 1}
+TRADES = {
+    Kind.LABOUR: ("钢筋工", "木工", "混凝土工", "砌筑工", "抹灰工"),
+    Kind.SPECIAL: ("塔吊司机", "施工升降机司机", "架子工", "电工", "信号司索工"),
+    Kind.SITE: ("施工员", "质量员", "材料员", "资料员"),
+    Kind.TESTING: ("见证取样", "主体结构", "地基基础"),
+}
+SUBJECTS = ("三级安全教育", "高处作业安全专题", "扬尘防治专题", "质量通病防治", "应急救援演练", "消防安全")
+
+
+def identity_number(city: DemoCity, serial: int) -> str:
+    """A well-formed number of nobody: area 990000 is not assigned."""
+    born = city.day(-21000, -8000)
+    body = f"990000{born:%Y%m%d}{serial % 1000:03}"
+    return body + check_digit(body)
+
+
+def seed(city: DemoCity) -> None:
+    """People with certificates and trainings."""
+    employers = [row["id"] for row in city.features("enterprises.Enterprise")]
+    projects = [row["id"] for row in city.features("projects.Project", state="active")]
+    people, certificates, trainings, numbers = [], [], [], set()
+    kinds = list(Kind)
+    for n in range(city.count(400, bench=8000)):
+        kind = kinds[n] if n < len(kinds) else city.pick(WEIGHTS)
+        number = identity_number(city, n)
+        while number in numbers:
+            number = identity_number(city, n)
+        numbers.add(number)
+        key = city.new_id()
+        people.append({
+            "id": key, "code": f"RY{n + 1:06}", "name": city.person(), "kind": kind,
+            "state": city.pick({State.ACTIVE: 88, State.LEFT: 10, State.LOCKED: 2}),
+            "title": city.pick(TITLES),
+            "trade": city.pick(TRADES.get(kind, ("建筑工程", "市政公用工程"))),
+            "enterprise": employers[n % len(employers)],
+            "project": city.pick(projects) if projects and city.chance(0.7) else None, "id_number": number,
+            "phone": city.phone(), "employed_on": city.day(-2500, -30),
+        })  # fmt: skip
+        if kind in CERTIFICATES:
+            issued = city.day(-900, -60)
+            certificates.append({
+                "person": key, "kind": CERTIFICATES[kind], "number": f"川建{n:07}", "issued_on": issued,
+                "issued_by": "四川省住房和城乡建设厅", "valid_until": issued.replace(day=1, year=issued.year + 3),
+            })  # fmt: skip
+        for _training in range(city.pick({0: 2, 1: 4, 2: 3, 3: 1})):
+            trainings.append({
+                "person": key, "subject": city.pick(SUBJECTS), "held_on": city.day(-500, -3),
+                "hours": city.pick((2, 4, 8, 24)),
+                "held_by": "企业安全教育培训中心", "result": city.pick({"passed": 90, "failed": 4, "pending": 6}),
+            })  # fmt: skip
+    city.load(Person, people)
+    city.load(Certificate, certificates)
+    city.load(Training, trainings)
