@@ -82,6 +82,18 @@ ensure_frontend() {
   fi
 }
 
+# ensure_assets: the sprite and the glyphs of the map, drawn from our pictograms and the font of the lock.
+build_assets() {
+  "$LOCAL/venv/bin/python" -m styles.sprite "$LOCAL/assets/sprite"
+  "$LOCAL/venv/bin/python" -m styles.glyphs "$LOCAL/assets/glyphs"
+  stamp "$LOCAL/assets/.zhutu-sources" "$@"
+}
+ensure_assets() {
+  local -a sources
+  mapfile -d '' sources < <({ find styles -name '*.py' -print0 -o -name '*.svg' -print0; printf 'package-lock.json\0'; } | sort -z)
+  fresh "$LOCAL/assets/.zhutu-sources" "${sources[@]}" || step "drawing the map's symbols" build_assets "${sources[@]}"
+}
+
 # ensure_messages: every catalogue compiled that is newer than its compiled form.
 ensure_messages() {
   local source
@@ -97,5 +109,6 @@ ensure_environment() {
   ensure_packages "$kind"
   if [ "$kind" = bench ]; then ensure_python bench; else ensure_python; fi
   ensure_frontend
+  ensure_assets
   ensure_messages
 }
