@@ -4,9 +4,9 @@ The import reads files by the same conventions, so that an exported file comes b
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import batched
 from typing import Any
@@ -63,7 +63,7 @@ def place_headings(layer: Layer, srid: int, texts: int = 1) -> list[str]:
 def read(
     layer: Layer, fields: tuple[Described, ...], features: QuerySet[Any], srid: int, *, labels: bool, rounded: bool
 ) -> Iterator[Row]:
-    """The features one by one from a server-side cursor; choices as labels, or as stored."""
+    """The features one by one from a server-side cursor; choices as labels in the caller's language, or as stored."""
     shape: Any = F(layer.geom)
     if srid != STORAGE_SRID:
         shape = Transform(shape, srid)
@@ -72,7 +72,10 @@ def read(
         shape = Func(shape, grid, function="ST_ReducePrecision", output_field=layer.geometry_field)
     paths: list[str] = []
     readers = [_reader(field, paths, labels=labels) for field in fields]
-    rows = features.annotate(exported_place=AsWKB(shape)).values_list(*paths, "exported_place")
+    return _stream(features.annotate(exported_place=AsWKB(shape)).values_list(*paths, "exported_place"), readers)
+
+
+def _stream(rows: QuerySet[Any], readers: list[Reader]) -> Iterator[Row]:
     for batch in batched(rows.iterator(chunk_size=BATCH), BATCH):
         places = shapely.from_wkb([None if row[-1] is None else bytes(row[-1]) for row in batch])
         for row, place in zip(batch, places, strict=True):
@@ -93,7 +96,8 @@ def _reader(field: Described, paths: list[str], *, labels: bool) -> Reader:
     choices = field.choices
     if choices:
         return lambda row: choices.get(row[start], row[start])
-    return lambda row: _readable(row[start])
+    words = {True: _("是"), False: _("否")}
+    return lambda row: _readable(row[start], words)
 
 
 def _reference(code: str | None, name: str | None, pk: Any, *, labels: bool) -> str | None:
@@ -109,24 +113,19 @@ def _key(pk: Any) -> str | None:
     return None if pk is None else str(pk)
 
 
-def _readable(value: Any) -> Any:
+def _readable(value: Any, words: Mapping[bool, str]) -> Any:
     match value:
         case bool():
-            return _("是") if value else _("否")
+            return words[value]
         case datetime():
             return timezone.localtime(value).replace(tzinfo=None)
     return _machine(value)
 
 
 def _machine(value: Any) -> Any:
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return (
-        value
-        if value is None or isinstance(value, bool | int | float | Decimal | str) or _is_time(value)
-        else str(value)
-    )
-
-
-def _is_time(value: Any) -> bool:
-    return hasattr(value, "isoformat")
+    match value:
+        case None | bool() | int() | float() | Decimal() | str() | date():
+            return value
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False)
+    return str(value)

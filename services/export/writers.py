@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 import sqlite3
 import tempfile
@@ -17,9 +18,7 @@ import orjson
 import pyarrow as pa
 import pyogrio
 import shapely
-from django.contrib.gis.db.models.functions import AsWKT
-from django.db.models import Max, QuerySet
-from django.db.models.functions import Length
+from django.db.models import Func, IntegerField, Max, QuerySet
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
@@ -33,6 +32,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the start of a formula."""
 CELL = 32_000
 """Characters put into one Excel cell, which holds 32,767: longer WKT goes on in the next column."""
+POSITION = 44
+"""Characters a position takes in WKT at most, with its share of brackets."""
 CHUNK = 256 * 1024
 
 
@@ -48,13 +49,17 @@ class Table:
 
 
 def csv_text(table: Table) -> Iterator[bytes]:
-    """RFC 4180 with a byte order mark, which Excel needs to read UTF-8; a ``'`` before text that looks like a formula."""
+    """RFC 4180 with a byte order mark, which Excel needs to read UTF-8; ``'`` before what looks like a formula."""
+    return _csv_lines(table, [*headings(table.fields), *place_headings(table.layer, table.srid)])
+
+
+def _csv_lines(table: Table, first: list[str]) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow([*headings(table.fields), *place_headings(table.layer, table.srid)])
+    writer.writerow(first)
     yield b"\xef\xbb\xbf"
     for batch in batched(table.rows, BATCH):
-        writer.writerows([*map(_cell_text, row.values), *_place(table.layer, row.geom)] for row in batch)
+        writer.writerows([*map(cell_text, row.values), *_place(table.layer, row.geom)] for row in batch)
         yield _taken(buffer)
     yield _taken(buffer)
 
@@ -63,8 +68,9 @@ def xlsx(table: Table) -> Iterator[bytes]:
     """An Excel workbook of one sheet with typed cells."""
     texts = 1
     if table.layer.geometry_type != "point":
-        longest = table.features.aggregate(longest=Max(Length(AsWKT(table.layer.geom, precision=15))))["longest"]
-        texts = max(1, -(-(longest or 0) * 2 // CELL))
+        vertices = Func(table.layer.geom, function="ST_NPoints", output_field=IntegerField())
+        most = table.features.aggregate(most=Max(vertices))["most"] or 0
+        texts = max(1, math.ceil(most * POSITION / CELL))
     book = Workbook(write_only=True)
     sheet = book.create_sheet(_sheet_title(table.layer.title))
     sheet.freeze_panes = "A2"
@@ -73,7 +79,7 @@ def xlsx(table: Table) -> Iterator[bytes]:
         place = _place(table.layer, row.geom)
         if texts > 1 and place[0]:
             place = [place[0][start : start + CELL] for start in range(0, len(place[0]), CELL)]
-        sheet.append([_cell(sheet, value) for value in (*row.values, *place)])
+        sheet.append([safe_cell(sheet, value) for value in (*row.values, *place)])
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "table.xlsx")
         book.save(path)
@@ -112,6 +118,10 @@ def geojson(table: Table) -> Iterator[bytes]:
     """A GeoJSON FeatureCollection (RFC 7946)."""
     names = [field.name for field in table.fields]
     title = orjson.dumps(table.layer.title).decode()
+    return _geojson_parts(table, names, title)
+
+
+def _geojson_parts(table: Table, names: list[str], title: str) -> Iterator[bytes]:
     yield f'{{"type":"FeatureCollection","name":{title},"features":['.encode()
     comma = ""
     for batch in batched(table.rows, BATCH):
@@ -133,7 +143,8 @@ def _place(layer: Layer, geom: BaseGeometry | None) -> list[Any]:
     return ["" if geom is None else shapely.to_wkt(geom, rounding_precision=-1)]
 
 
-def _cell_text(value: Any) -> Any:
+def cell_text(value: Any) -> Any:
+    """A value as a CSV cell."""
     if isinstance(value, str) and value.startswith(FORMULA):
         return "'" + value
     if isinstance(value, datetime):
@@ -141,7 +152,8 @@ def _cell_text(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _cell(sheet: Any, value: Any) -> Any:
+def safe_cell(sheet: Any, value: Any) -> Any:
+    """A value as an Excel cell; text stays text, whatever it starts with."""
     if not isinstance(value, str):
         return value
     text = ILLEGAL_CHARACTERS_RE.sub("", value)
@@ -222,8 +234,8 @@ create table if not exists gpkg_data_column_constraints (
   constraint_name text not null, constraint_type text not null, value text, min numeric, min_is_inclusive boolean,
   max numeric, max_is_inclusive boolean, description text,
   constraint gdcc_ntv unique (constraint_name, constraint_type, value));
-insert or ignore into gpkg_extensions values
-  ('gpkg_data_columns', null, 'gpkg_schema', 'http://www.geopackage.org/spec/#extension_schema', 'read-write'),
-  ('gpkg_data_column_constraints', null, 'gpkg_schema', 'http://www.geopackage.org/spec/#extension_schema', 'read-write');
+insert or ignore into gpkg_extensions
+select name, null, 'gpkg_schema', 'http://www.geopackage.org/spec/#extension_schema', 'read-write'
+from (select 'gpkg_data_columns' as name union select 'gpkg_data_column_constraints');
 """
 """OGC 12-128r19, extension F.9 Schema."""
