@@ -1,0 +1,91 @@
+"""Uploads kept under a name of ours: recognised by ending and content, counted, hashed."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from ingest.files import delimited, vectors, workbooks
+from ingest.files.source import Source, SourceRow
+from services.access.errors import Invalid, TooLarge
+
+MAX_BYTES = 500 * 1024 * 1024
+CHUNK = 1 << 20
+LONGEST_NAME = 200
+
+FORMATS = ("geojson", "json", "gpkg", "zip", "kml", "kmz", "csv", "xlsx")
+_PACKED = ("zip", "kmz", "xlsx")
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def shown_name(name: str) -> str:
+    """A file's name for people: no folders, no control or direction characters, not longer than a line."""
+    name = unicodedata.normalize("NFC", str(name)).replace("\\", "/").rpartition("/")[2]
+    name = _BIDI.sub("", "".join(c if c.isprintable() else " " for c in name)).strip()
+    if len(name) > LONGEST_NAME:
+        name = name[: LONGEST_NAME - 21] + "…" + name[-20:]
+    return name or "?"
+
+
+def format_of(name: str) -> str:
+    """The format that a name's ending says; raises Invalid naming those that can be read."""
+    ending = shown_name(name).rpartition(".")[2].lower()
+    ending = {"txt": "csv", "tsv": "csv"}.get(ending, ending)
+    if ending not in FORMATS:
+        raise Invalid(
+            _("不能导入“%(name)s”。可导入：GeoJSON、GeoPackage、Shapefile（zip）、KML、KMZ、CSV、Excel（.xlsx）。")
+            % {"name": shown_name(name)},
+            {"file": [_("可用的扩展名：%s。") % "、".join(FORMATS)]},
+        )
+    return ending
+
+
+def keep(upload: Any, key: UUID, ending: str) -> tuple[Path, int, str]:
+    """Write an upload's bytes below MEDIA_ROOT; returns the path, the size and the SHA-256. ``upload`` is read."""
+    folder = Path(settings.MEDIA_ROOT) / "imports"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    path = folder / f"{key}.{ending}"
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("xb") as file:
+            while chunk := upload.read(CHUNK):
+                size += len(chunk)
+                if size > MAX_BYTES:
+                    raise TooLarge(_("文件超过 %(most)d MB。请拆分后分次导入。") % {"most": MAX_BYTES >> 20})
+                digest.update(chunk)
+                file.write(chunk)
+        if size == 0:
+            raise Invalid(_("文件是空的。"))
+        _check_start(path, ending)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path, size, digest.hexdigest()
+
+
+def sources(path: Path) -> list[Source]:
+    """The tables or layers of a kept file."""
+    return _reader(path).sources(path)
+
+
+def rows(path: Path, name: str) -> Iterator[SourceRow]:
+    """The rows of one of them."""
+    return _reader(path).rows(path, name)
+
+
+def _reader(path: Path) -> Any:
+    return {".csv": delimited, ".xlsx": workbooks}.get(path.suffix, vectors)
+
+
+def _check_start(path: Path, ending: str) -> None:
+    """A packed file under another ending, or the other way round, is told apart before a reader trips over it."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"PK"
+    if packed != (ending in _PACKED):
+        raise Invalid(_("文件内容与扩展名 .%(ending)s 不符。请从原软件重新导出。") % {"ending": ending})
