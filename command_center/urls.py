@@ -1,7 +1,7 @@
 """The doors."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = []
 
@@ -16,3 +16,4 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns += [path("healthz", healthz, name="healthz")]
+urlpatterns += [path("", include("command_center.desk.urls"))]

@@ -1,0 +1,1 @@
+"""The desk: the PC browser screens of supervisors, offices and enterprises."""

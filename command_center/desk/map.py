@@ -1,0 +1,69 @@
+"""The desk's map: one MapLibre style of the base map and every layer the principal may see."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.templatetags.static import static
+from django.utils.safestring import SafeString, mark_safe
+
+from command_center.desk.doors import signed_in
+from command_center.templatetags.screen import theme_named
+from services.access import gate
+from services.catalog.layer import Layer
+from styles import Theme
+from styles.basemap import basemap
+
+REGION_TILES = "/tiles/regions/{z}/{x}/{y}.mvt"
+MAXZOOM = 14
+
+
+@dataclass(frozen=True)
+class LegendLine:
+    """One entry of a layer's legend."""
+
+    key: str
+    label: str
+    svg: SafeString
+
+
+def legend(layer: Layer, theme: Theme) -> list[LegendLine]:
+    """The legend of a layer in the current language."""
+    return [LegendLine(i.key, i.label, mark_safe(i.svg)) for i in layer.style.legend(theme, words(layer))]  # noqa: S308
+
+
+def words(layer: Layer) -> dict[str, str]:
+    """The label of each value by which the layer's style divides its features."""
+    key = layer.style.key
+    if key is None or key not in layer.field:
+        return {}
+    return {str(value): label for value, label in layer.field[key].choices.items()}
+
+
+def tiles(layer: Layer, query: str = "") -> str:
+    """The address template of a layer's vector tiles."""
+    return f"/tiles/{layer.key}/{{z}}/{{x}}/{{y}}.mvt" + (f"?{query}" if query else "")
+
+
+def style_of(layers: list[Layer], theme: Theme) -> dict[str, Any]:
+    """The whole style; areas lie under lines, lines under points, layers in the order of the navigation."""
+    style = basemap(
+        theme,
+        region_tiles_url=REGION_TILES,
+        glyphs_url=static("glyphs") + "/{fontstack}/{range}.pbf",
+        sprite_url=static("sprite/sprite"),
+    )
+    depth = {"polygon": 0, "any": 0, "line": 1, "point": 2}
+    for layer in sorted(layers, key=lambda layer: depth[layer.geometry_type]):
+        style["sources"][layer.key] = {
+            "type": "vector", "tiles": [tiles(layer)], "maxzoom": MAXZOOM, "minzoom": layer.zoom, "promoteId": "id",
+        }  # fmt: skip
+        style["layers"] += layer.style.maplibre(layer.key, layer.key, theme)
+    return style
+
+
+@signed_in
+def style_json(request: HttpRequest) -> HttpResponse:
+    """The style of the map for this principal, in the theme of the page."""
+    theme = theme_named(request.GET.get("theme", ""))
+    return JsonResponse(style_of(gate.layers(request.principal), theme))  # type: ignore[attr-defined]

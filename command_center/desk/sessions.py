@@ -1,0 +1,36 @@
+"""Coming and going: log-in, log-out, language and theme."""
+
+from django.conf import settings
+from django.contrib.auth import views
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+YEAR = 365 * 24 * 3600
+PREFERENCES = {"language": (settings.LANGUAGE_COOKIE_NAME, {"zh-hans", "en"}), "theme": ("theme", {"light", "dark"})}
+
+
+class LogIn(views.LoginView):
+    """The log-in page."""
+
+    template_name = "login.html"
+    redirect_authenticated_user = True
+
+
+class LogOut(views.LogoutView):
+    """The end of a session."""
+
+
+@require_POST
+def preferences(request: HttpRequest) -> HttpResponse:
+    """Keep a language or a theme in a cookie and return to the page."""
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
+        back = "/"
+    response = HttpResponseRedirect(back)
+    for name, (cookie, allowed) in PREFERENCES.items():
+        if request.POST.get(name) in allowed:
+            response.set_cookie(
+                cookie, request.POST[name], max_age=YEAR, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
+            )
+    return response

@@ -1,0 +1,23 @@
+"""The doors of the desk."""
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from command_center.desk import map, sessions, views
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="desk"), name="root"),
+    path("login", sessions.LogIn.as_view(), name="login"),
+    path("logout", sessions.LogOut.as_view(), name="logout"),
+    path("preferences", sessions.preferences, name="preferences"),
+    path("desk", views.overview, name="desk"),
+    path("desk/search", views.search, name="desk-search"),
+    path("desk/counts", views.counts, name="desk-counts"),
+    path("desk/map/style.json", map.style_json, name="desk-style"),
+    path("desk/<slug:key>", views.layer, name="desk-layer"),
+    path("desk/<slug:key>/<uuid:pk>", views.layer, name="desk-feature"),
+    path("desk/<slug:key>/<uuid:pk>/delete", views.delete, name="desk-delete"),
+    path("desk/<slug:key>/<uuid:pk>/nearby", views.nearby, name="desk-nearby"),
+    path("desk/<slug:key>/<uuid:pk>/history", views.history, name="desk-history"),
+    path("desk/<slug:key>/<uuid:pk>/tab/<slug:tab>", views.tab, name="desk-tab"),
+]

@@ -1,0 +1,193 @@
+"""The desk's pages: overview, one layer as map and list, the panel of a feature, search."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from command_center.desk import figures, map, regions
+from command_center.desk.doors import asked, fragment, region_filter, signed_in
+from command_center.templatetags.screen import theme_named
+from services.access import actions, gate
+from services.access.errors import Invalid
+from services.access.principal import Principal
+from services.audit.models import Entry
+from services.catalog.layer import Layer
+from services.panels import panel as panels
+from services.panels.listing import SIZES, Listing, listing
+from services.search import everywhere
+from services.search.filters import widgets
+
+HISTORY = 50
+
+
+@signed_in
+def overview(request: HttpRequest) -> HttpResponse:
+    """The whole map with every layer the user may see, and the figures that link to the lists."""
+    principal = request.principal  # type: ignore[attr-defined]
+    region = request.GET.get("region", "")
+    shown = figures.figures(principal, region)
+    theme = theme_named(request.COOKIES.get("theme", ""))
+    return render(
+        request, "desk/overview.html",
+        {
+            "figures": shown,
+            "legends": {f.layer.key: map.legend(f.layer, theme) for f in shown},
+            "drill": regions.drill(principal, region),
+            "region": region,
+            "region_name": "region",
+            "region_filters": {f.layer.key: region_filter(f.layer) for f in shown},
+            "bounds": figures.extent(principal, region=region),
+            "query": f"region={region}" if region else "",
+        },
+    )  # fmt: skip
+
+
+@signed_in
+def counts(request: HttpRequest) -> HttpResponse:
+    """The number of features of every layer, in a region and in the view where these are given."""
+    shown = figures.figures(request.principal, request.GET.get("region", ""), _view(request.GET))  # type: ignore[attr-defined]
+    return JsonResponse({figure.layer.key: figure.total for figure in shown})
+
+
+@signed_in
+def layer(request: HttpRequest, key: str, pk: UUID | None = None) -> HttpResponse:
+    """One layer: map and list under one filter, and the panel of a feature where one is open."""
+    principal = request.principal  # type: ignore[attr-defined]
+    chosen = gate.layer_for(principal, key)
+    if pk is not None and fragment(request, "panel"):
+        return render(request, "desk/panel.html", _panel(principal, chosen, pk))
+    query = asked(request)
+    query["columns"] = request.COOKIES.get(f"columns.{key}", "")
+    page = listing(principal, chosen, query)
+    context = {"layer": chosen, **_table(chosen, page), **_columns(principal, chosen, page)}
+    if fragment(request, "results"):
+        return render(request, "desk/results.html", context)
+    theme = theme_named(request.COOKIES.get("theme", ""))
+    region_name = region_filter(chosen)
+    region = request.GET.get(region_name, "") if region_name else ""
+    layers = gate.layers(principal)
+    context |= {
+        "figures": [figures.Figure(other, 0) for other in layers],
+        "legends": {other.key: map.legend(other, theme) for other in layers},
+        "widgets": [w for w in widgets(principal, chosen, page.filters) if w.kind in SHOWN],
+        "drill": regions.drill(principal, region),
+        "region": region,
+        "region_name": region_name,
+        "bounds": figures.extent(principal, chosen, region),
+        "query": page.filters.canonical,
+        "may": {action for action in ("create", "export", "import") if gate.may(principal, chosen, action)},
+    }
+    if pk is not None:
+        context |= _panel(principal, chosen, pk)
+    if fragment(request, "filters"):
+        return render(request, "desk/filters.html", context)
+    return render(request, "desk/layer.html", context)
+
+
+SHOWN = ("choice", "number", "date", "flag")
+"""Filters of the bar; the region has its own place in the top bar."""
+
+
+@signed_in
+def tab(request: HttpRequest, key: str, pk: UUID, tab: str) -> HttpResponse:
+    """One tab of a panel."""
+    principal = request.principal  # type: ignore[attr-defined]
+    chosen = gate.layer_for(principal, key)
+    number = request.GET.get("page", "1")
+    opened = panels.tab(principal, chosen, pk, tab, int(number) if number.isdigit() else 1)
+    return render(request, "desk/tab.html", {"layer": chosen, "pk": pk, "tab": opened})
+
+
+@signed_in
+def nearby(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
+    """What lies next to a feature, of any layer."""
+    principal = request.principal  # type: ignore[attr-defined]
+    gate.fetch(principal, gate.layer_for(principal, key), pk)
+    return render(request, "desk/nearby.html", {"found": panels.nearby(principal, pk, 20)})
+
+
+@signed_in
+def history(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
+    """Who changed what in a feature; fields the principal may not read are left out."""
+    principal = request.principal  # type: ignore[attr-defined]
+    chosen = gate.layer_for(principal, key)
+    gate.fetch(principal, chosen, pk)
+    readable = {f.name: f for f in gate.fields(principal, chosen)}
+    entries = []
+    for entry in Entry.objects.filter(layer=chosen.key, object_id=str(pk))[:HISTORY]:
+        changes = [
+            (readable[name].label, readable[name].display(pair[0]), readable[name].display(pair[1]))
+            for name, pair in entry.changes.items()
+            if name in readable and isinstance(pair, list) and len(pair) == 2
+        ]
+        entries.append((entry, _deed(entry.action), changes))
+    return render(request, "desk/history.html", {"entries": entries})
+
+
+@require_POST
+@signed_in
+def delete(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
+    """Delete a feature and go back to the list."""
+    principal = request.principal  # type: ignore[attr-defined]
+    chosen = gate.layer_for(principal, key)
+    actions.delete(principal, chosen, pk)
+    messages.success(request, _("已删除。"))
+    return HttpResponseRedirect(f"/desk/{key}")
+
+
+@signed_in
+def search(request: HttpRequest) -> HttpResponse:
+    """One search box over everything: suggestions while typing, a page on Enter."""
+    principal = request.principal  # type: ignore[attr-defined]
+    text = request.GET.get("q", "").strip()
+    short = fragment(request)
+    hits = everywhere.search(principal, text, 12 if short else 100) if text else []
+    found = regions.named(text, 4) if text and not any(hit.layer is None for hit in hits) else []
+    name = "desk/suggestions.html" if short else "desk/search.html"
+    return render(request, name, {"text": text, "hits": hits, "regions": found})
+
+
+def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
+    opened = panels.panel(principal, layer, pk)
+    return {"layer": layer, "panel": opened, "state_color": figures.state_colors(layer).get(opened.state, "")}
+
+
+def _table(layer: Layer, page: Listing) -> dict[str, Any]:
+    """The list as the template draws it: headings with the sort they lead to, cells with their columns."""
+    colors = figures.state_colors(layer)
+    headings = []
+    for column in page.columns:
+        direction = {column.name: "up", f"-{column.name}": "down"}.get(page.sort, "")
+        following = {"": column.name, "up": f"-{column.name}", "down": None}[direction]
+        headings.append((column, direction, following))
+    rows = [(row, colors.get(row.state, ""), list(zip(page.columns, row.cells, strict=True))) for row in page.rows]
+    around = {"previous": page.page - 1, "next": page.page + 1}
+    return {"page": page, "headings": headings, "rows": rows, "sizes": SIZES, "around": around}
+
+
+def _columns(principal: Principal, layer: Layer, page: Listing) -> dict[str, Any]:
+    chosen = {column.name for column in page.columns}
+    return {"choosable": [(f.name, f.label, f.name in chosen) for f in gate.fields(principal, layer)]}
+
+
+def _view(query: QueryDict) -> tuple[float, float, float, float] | None:
+    if not query.get("bbox"):
+        return None
+    try:
+        west, south, east, north = (float(part) for part in query["bbox"].split(","))
+    except ValueError:
+        raise Invalid(_("地图范围无效。"), {"bbox": [_("应为 西,南,东,北 四个经纬度。")]}) from None
+    return west, south, east, north
+
+
+def _deed(action: str) -> str:
+    """An audited action as a person reads it."""
+    known = {"create": _("新建"), "change": _("修改"), "delete": _("删除"), "import": _("导入")}
+    if action.startswith("add "):
+        return _("添加记录")
+    return known.get(action, action)

@@ -1,0 +1,33 @@
+// The desk's entry: style sheets, htmx, and what every page has; map and charts load where the page shows them.
+import "@tabler/core/dist/css/tabler.min.css";
+import "@fontsource/noto-sans/latin-400.css";
+import "@fontsource/noto-sans/latin-500.css";
+import "@fontsource/noto-sans/latin-600.css";
+import "@fontsource/noto-sans/latin-700.css";
+import "./css/tokens.css";
+import "./css/shell.css";
+import "./css/list.css";
+import "./css/map.css";
+import "./css/panel.css";
+import "./css/pages.css";
+import htmx from "htmx.org";
+import { startMenus } from "./desk/menus";
+import { startFind } from "./desk/find";
+import { startPreferences } from "./desk/preferences";
+import { startToasts } from "./desk/toasts";
+import { fillCounts } from "./desk/counts";
+
+startToasts();
+startMenus();
+startFind();
+startPreferences();
+htmx.process(document.body);
+
+const workspace = document.querySelector<HTMLElement>("[data-workspace]");
+if (workspace) {
+  void import("./desk/workspace").then(({ Workspace }) => Workspace.start(workspace));
+} else if (document.querySelector("[data-count]")) {
+  void fillCounts();
+}
+if (document.querySelector("[data-chart]")) void import("./desk/charts").then(({ draw }) => draw());
+if (document.querySelector("[data-form]")) void import("./desk/form").then(({ startForm }) => startForm());

@@ -1,0 +1,59 @@
+// Drop-down menus (details), dialogs, tabs, copy buttons and the navigation's width: small things of every page.
+import { keep } from "./cookies";
+import { toast } from "./toasts";
+import { words } from "./words";
+
+/** Listen for all of them on the document, so that fragments need no set-up. */
+export function startMenus(): void {
+  document.addEventListener("click", (event) => {
+    const target = event.target as Element;
+    closeMenus(target.closest("details.menu"));
+    act(target);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") closeMenus(null);
+    if (event.key === "ArrowRight" || event.key === "ArrowLeft") stepTab(event);
+  });
+}
+
+function act(target: Element): void {
+  const opener = target.closest<HTMLElement>("[data-dialog]");
+  if (opener) (document.getElementById(opener.dataset.dialog ?? "") as HTMLDialogElement | null)?.showModal();
+  if (target.closest("[data-dialog-close]")) target.closest("dialog")?.close();
+  const copier = target.closest<HTMLElement>("[data-copy]");
+  if (copier) void copy(new URL(copier.dataset.copy ?? "", location.href).href);
+  if (target.closest("[data-nav-toggle]")) toggleNavigation();
+  const tab = target.closest("[role=tab]");
+  if (tab) choose(tab);
+}
+
+/** Close every open menu but one. */
+function closeMenus(except: Element | null): void {
+  document.querySelectorAll<HTMLDetailsElement>("details.menu[open]").forEach((menu) => {
+    if (menu !== except && !menu.contains(except)) menu.open = false;
+  });
+}
+
+async function copy(text: string): Promise<void> {
+  await navigator.clipboard.writeText(text);
+  toast(words("copied"), "success");
+}
+
+function toggleNavigation(): void {
+  const narrow = document.querySelector<HTMLElement>(".side-nav")!.offsetWidth < 100;
+  document.body.classList.toggle("nav-mini", !narrow);
+  document.body.classList.toggle("nav-full", narrow);
+  keep("nav", narrow ? "full" : "mini");
+}
+
+function choose(tab: Element): void {
+  tab.parentElement?.querySelectorAll("[role=tab]").forEach((other) => {
+    other.setAttribute("aria-selected", String(other === tab));
+  });
+}
+
+function stepTab(event: KeyboardEvent): void {
+  const tab = (event.target as Element).closest<HTMLElement>("[role=tab]");
+  const next = event.key === "ArrowRight" ? tab?.nextElementSibling : tab?.previousElementSibling;
+  if (next instanceof HTMLElement) next.focus();
+}

@@ -1,0 +1,43 @@
+// Short messages at the foot of the page: the server's, and what htmx could not do.
+import { words } from "./words";
+
+const SHOWN_FOR = 5000;
+
+/** Show a line of text for a few seconds. */
+export function toast(text: string, kind: "success" | "error" | "info" = "info"): void {
+  const line = document.createElement("div");
+  line.className = `toast-line ${kind}`;
+  line.textContent = text;
+  document.getElementById("toasts")?.append(line);
+  fade(line);
+}
+
+/** Fade the server's messages, and turn failed requests into messages. */
+export function startToasts(): void {
+  document.querySelectorAll<HTMLElement>(".toast-line").forEach(fade);
+  document.body.addEventListener("htmx:responseError", (event) => {
+    const { xhr } = (event as CustomEvent<{ xhr: XMLHttpRequest }>).detail;
+    if (xhr.status === 401) {
+      location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+      return;
+    }
+    toast(detail(xhr.responseText) ?? words("failed"), "error");
+  });
+  document.body.addEventListener("htmx:sendError", () => toast(words("offline"), "error"));
+  document.body.addEventListener("toast", (event) => {
+    toast((event as CustomEvent<{ value: string }>).detail.value, "success");
+  });
+}
+
+function fade(line: HTMLElement): void {
+  setTimeout(() => line.remove(), SHOWN_FOR);
+}
+
+/** The sentence of a problem document. */
+function detail(body: string): string | undefined {
+  try {
+    return (JSON.parse(body) as { detail?: string }).detail;
+  } catch {
+    return undefined;
+  }
+}

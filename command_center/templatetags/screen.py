@@ -1,0 +1,92 @@
+"""Tags that every screen uses: built assets, icons, the theme's colours, a layer's pictogram."""
+
+import json
+from functools import cache
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from services.catalog.layer import Layer
+from styles import DESK_DARK, DESK_LIGHT, Fill, Icon, Theme
+from styles.pictograms import strokes
+
+register = template.Library()
+PLAIN = {"point": "map-pin", "line": "route", "polygon": "polygon", "any": "map-2"}
+
+
+def theme_named(name: str) -> Theme:
+    """The desk's theme for a cookie value: ``dark``, else light."""
+    return DESK_DARK if name == "dark" else DESK_LIGHT
+
+
+@cache
+def manifest() -> dict[str, Any]:
+    """What Vite built, by source file."""
+    path = settings.FRONTEND / "manifest.json"
+    if not path.is_file():
+        raise ImproperlyConfigured("The front end is not built: run `npm ci && npm run build`.")
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+@register.simple_tag
+def asset(entry: str) -> SafeString:
+    """Style sheets and script of an entry, by its name: ``{% asset "desk.ts" %}``."""
+    built = manifest()[f"command_center/frontend/{entry}"]
+    sheets = format_html_join("\n", '<link rel="stylesheet" href="{}">', ((static(f),) for f in built.get("css", ())))
+    return sheets + format_html('\n<script type="module" src="{}"></script>', static(built["file"]))
+
+
+@register.simple_tag
+def icon(name: str, classes: str = "") -> SafeString:
+    """One of the Tabler icons listed in ``frontend/icons.json``."""
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>', classes, static("icons.svg"), name
+    )
+
+
+@register.simple_tag
+def pictogram(layer: Layer, classes: str = "") -> SafeString:
+    """The first pictogram of a layer's style in the colour of the text around it."""
+    symbol = layer.style.classes()[0].symbol
+    if isinstance(symbol, Fill) and symbol.mark:
+        symbol = symbol.mark
+    if not isinstance(symbol, Icon):
+        return icon(PLAIN[layer.geometry_type], classes)
+    paths = "".join(
+        f'<path d="{s.d}" fill="currentColor" fill-rule="evenodd"/>'
+        if s.width is None
+        else f'<path d="{s.d}" fill="none" stroke="currentColor" stroke-width="{s.width:g}"/>'
+        for s in strokes(symbol.name)
+    )
+    return format_html(
+        '<svg class="icon pictogram {}" viewBox="0 0 24 24" aria-hidden="true">{}</svg>',
+        classes, mark_safe(paths),  # noqa: S308 - our own files
+    )  # fmt: skip
+
+
+@register.simple_tag(takes_context=True)
+def colours(context: template.RequestContext) -> SafeString:
+    """The colours of the current theme as custom properties, so that page and map agree."""
+    theme = theme_named(context["request"].COOKIES.get("theme", ""))
+    names = ("background", "land", "surface", "text", "muted", "accent")
+    parts = [f"--z-{name}:{getattr(theme, name)}" for name in names]
+    parts += [f"--z-{name}:{theme.readable(color)}" for name, color in theme.status.items()]
+    return mark_safe(f':root{{{";".join(parts)}}}')  # noqa: S308 - our own constants
+
+
+@register.filter
+def item(mapping: Any, key: Any) -> Any:
+    """The value of a mapping under a key, or an empty text."""
+    return mapping.get(key, "") if mapping else ""
+
+
+@register.filter
+def kilometres(metres: float) -> str:
+    """A distance in kilometres with one digit after the point."""
+    return f"{metres / 1000:.1f}"
