@@ -27,6 +27,6 @@ def _findings(layer: Layer) -> Iterator[tuple[int, str]]:
                 yield 2, f"grants: no action {action!r}; the actions are: {', '.join(ACTIONS)}"
         if actions and "view" not in actions.split():
             yield 3, f"grants: {role!r} may {actions} but not view"
-    shown = {*layer.search, *layer.stats, *layer.style.fields}
+    shown = {*layer.search, *layer.stats, *(layer.style.fields if layer.style else ())}
     for name in sorted(shown & set(layer.private)):
         yield 4, f"private field {name!r} may not be searched, counted or drawn: everybody with a view would learn it"

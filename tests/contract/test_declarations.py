@@ -43,7 +43,7 @@ def test_engines_name_no_domain() -> None:
     # People, projects and enterprises are ordinary words of prose; as code they would be strings or names.
     domains = {path.name for path in DOMAINS} | {layer.key for layer in registry}
     found = []
-    for folder in ("services", "gis", "styles", "ingest"):
+    for folder in ("services", "ingest"):
         for path in (ROOT / folder).rglob("*.py"):
             if "migrations" in path.parts:
                 continue
