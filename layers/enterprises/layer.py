@@ -4,8 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from layers.enterprises.models import CreditEntry, Enterprise, Qualification
 from services.catalog.layer import Layer, Scope, Tab, register
-from styles.classes import Categorized
-from styles.symbols import Icon
+from styles import Categorized, Icon
 
 
 @register

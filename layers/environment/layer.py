@@ -5,8 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from layers.environment.models import Calibration, Fault, Monitor
 from layers.environment.rules import PM10_BREAKS
 from services.catalog.layer import Layer, Scope, Tab, register
-from styles.classes import Graduated
-from styles.symbols import Icon
+from styles import Graduated, Icon
 
 
 @register

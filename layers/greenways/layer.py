@@ -4,8 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from layers.greenways.models import AnnualPlan, FundUse, Greenway, ProgressReport
 from services.catalog.layer import Layer, Tab, register
-from styles.classes import Categorized
-from styles.symbols import Line
+from styles import Categorized, Line
 
 
 @register

@@ -13,8 +13,7 @@ from layers.rural_houses.models import (
     Treatment,
 )
 from services.catalog.layer import Layer, Tab, register
-from styles.classes import Categorized
-from styles.symbols import Icon
+from styles import Categorized, Icon
 
 
 @register

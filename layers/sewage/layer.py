@@ -14,8 +14,7 @@ from layers.sewage.models import (
     SewerPipe,
 )
 from services.catalog.layer import Layer, Scope, Tab, register
-from styles.classes import Categorized
-from styles.symbols import Icon, Line
+from styles import Categorized, Icon, Line
 
 GRANTS = {
     "commander": "view export",
