@@ -14,6 +14,24 @@ WEB_SRID = 3857
 WEB_SUFFIX = f"_{WEB_SRID}"
 
 
+class WebTwin(models.GeneratedField):
+    """The stored Web Mercator twin of a geometry, with the spatial index that a plain generated column goes without."""
+
+    spatial_index = True
+
+    # What the schema editor asks a geometry field before it writes the index.
+    geography = False
+    dim = 2
+
+    @property
+    def geom_type(self) -> str:
+        return str(self.output_field.geom_type)
+
+    def geodetic(self, connection: Any) -> bool:
+        """Web Mercator is in metres."""
+        return False
+
+
 class StoredGeometry(models.GeometryField):
     """Stores EPSG:4490 and adds a generated ``<name>_3857`` column, so that no tile transforms a row."""
 
@@ -25,7 +43,7 @@ class StoredGeometry(models.GeometryField):
         # Abstract classes hand copies of this field down, and migrations spell both columns out.
         if cls._meta.abstract or cls.__module__ == "__fake__":
             return
-        twin = models.GeneratedField(
+        twin = WebTwin(
             expression=Transform(name, WEB_SRID),
             output_field=_plain(type(self))(srid=WEB_SRID, null=True),
             db_persist=True,

@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "geom_3857",
-                    models.GeneratedField(
+                    gis.fields.WebTwin(
                         db_persist=True,
                         expression=django.contrib.gis.db.models.functions.Transform("geom", 3857),
                         output_field=django.contrib.gis.db.models.fields.MultiPolygonField(null=True, srid=3857),

@@ -30,6 +30,7 @@ STYLE = (
     "single",
     "precision",
     "first-size",
+    "crs_defined",
 )
 
 

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('administrative', '行政区界线'), ('zone', '功能区'), ('land_use', '用地'), ('other', '其他')], default='administrative', max_length=16, verbose_name='界线类别')),
                 ('parent_name', models.CharField(blank=True, max_length=100, verbose_name='上级名称')),
                 ('source', models.CharField(blank=True, max_length=200, verbose_name='资料来源')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.MultiPolygonField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.MultiPolygonField(null=True, srid=3857))),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],
             options={
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
                 ('height', services.catalog.quantities.Quantity(blank=True, null=True, unit='m', verbose_name='高度')),
                 ('floors', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='层数')),
                 ('source', models.CharField(blank=True, max_length=200, verbose_name='资料来源')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.MultiPolygonField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.MultiPolygonField(null=True, srid=3857))),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],
             options={
@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                 ('address', models.CharField(blank=True, max_length=300, verbose_name='地址')),
                 ('telephone', models.CharField(blank=True, max_length=100, verbose_name='电话')),
                 ('source', models.CharField(blank=True, max_length=200, verbose_name='资料来源')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],
             options={
@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
                 ('surface', models.CharField(blank=True, max_length=60, verbose_name='路面')),
                 ('width', services.catalog.quantities.Quantity(blank=True, null=True, unit='m', verbose_name='路面宽度')),
                 ('source', models.CharField(blank=True, max_length=200, verbose_name='资料来源')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.MultiLineStringField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.MultiLineStringField(null=True, srid=3857))),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],
             options={
@@ -163,7 +163,7 @@ class Migration(migrations.Migration):
                 ('geom', gis.fields.MultiPolygonField(blank=True, null=True, srid=4490, verbose_name='水面')),
                 ('kind', models.CharField(blank=True, max_length=60, verbose_name='水系类别')),
                 ('source', models.CharField(blank=True, max_length=200, verbose_name='资料来源')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.MultiPolygonField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.MultiPolygonField(null=True, srid=3857))),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],
             options={

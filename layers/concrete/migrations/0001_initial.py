@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 ('capacity', services.catalog.quantities.Quantity(blank=True, null=True, unit='m³/h', validators=[django.core.validators.MinValueValidator(0)], verbose_name='设计产能')),
                 ('sealed', models.BooleanField(default=False, verbose_name='封闭式料仓')),
                 ('opened_on', models.DateField(blank=True, null=True, verbose_name='投产日期')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
                 ('enterprise', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='plants', to='enterprises.enterprise', verbose_name='所属企业')),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],
@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
                 ('located_at', models.DateTimeField(blank=True, null=True, verbose_name='定位时间')),
                 ('driver', models.CharField(blank=True, max_length=60, verbose_name='驾驶员')),
                 ('driver_phone', models.CharField(blank=True, max_length=20, verbose_name='驾驶员电话')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
                 ('plant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='trucks', to='concrete.mixingplant', verbose_name='所属搅拌站')),
             ],
             options={

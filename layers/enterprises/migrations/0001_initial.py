@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('registered_capital', services.catalog.quantities.Money(blank=True, decimal_places=4, max_digits=18, null=True, unit='万元', verbose_name='注册资本')),
                 ('founded_on', models.DateField(blank=True, null=True, verbose_name='成立日期')),
                 ('credit_score', services.catalog.quantities.Quantity(blank=True, help_text='0 至 200，初始 100', null=True, unit='分', validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(200)], verbose_name='信用得分')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],
             options={

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('wind_direction', services.catalog.quantities.Quantity(blank=True, null=True, unit='°', validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(360)], verbose_name='风向')),
                 ('measured_at', models.DateTimeField(blank=True, null=True, verbose_name='监测时间')),
                 ('installed_on', models.DateField(blank=True, null=True, verbose_name='安装日期')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
                 ('project', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='monitors', to='projects.project', verbose_name='所属工程')),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 ('manager', models.CharField(blank=True, max_length=100, verbose_name='管养单位')),
                 ('started_on', models.DateField(blank=True, null=True, verbose_name='开工日期')),
                 ('opened_on', models.DateField(blank=True, null=True, verbose_name='开放日期')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.LineStringField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.LineStringField(null=True, srid=3857))),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],
             options={

@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 ('open_problems', models.PositiveIntegerField(default=0, verbose_name='未闭合问题数')),
                 ('start_date', models.DateField(blank=True, null=True, verbose_name='开工日期')),
                 ('finish_date', models.DateField(blank=True, null=True, verbose_name='计划竣工日期')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
                 ('contractor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='built_projects', to='enterprises.enterprise', verbose_name='施工单位')),
                 ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='owned_projects', to='enterprises.enterprise', verbose_name='建设单位')),
                 ('parties', models.ManyToManyField(related_name='projects', through='projects.Participation', to='enterprises.enterprise', verbose_name='参建单位')),

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('phone', models.CharField(blank=True, max_length=20, verbose_name='手机号')),
                 ('credit_score', services.catalog.quantities.Quantity(blank=True, null=True, unit='分', validators=[django.core.validators.MinValueValidator(0)], verbose_name='信用得分')),
                 ('registered_on', models.DateField(blank=True, null=True, verbose_name='登记日期')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],
             options={
@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
                 ('low_income', models.BooleanField(default=False, verbose_name='困难家庭')),
                 ('rented', models.BooleanField(default=False, verbose_name='用作经营')),
                 ('method', models.CharField(blank=True, choices=[('repair', '维修加固'), ('rebuild', '拆除重建'), ('vacate', '腾空封存'), ('relocate', '易地安置')], max_length=12, verbose_name='治理方式')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],
             options={

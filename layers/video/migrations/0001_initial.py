@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                 ('sight', services.catalog.quantities.Quantity(blank=True, null=True, unit='m', validators=[django.core.validators.MinValueValidator(0)], verbose_name='可视距离')),
                 ('installed_on', models.DateField(blank=True, null=True, verbose_name='安装日期')),
                 ('seen_at', models.DateTimeField(blank=True, null=True, verbose_name='最近心跳')),
-                ('geom_3857', models.GeneratedField(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
+                ('geom_3857', gis.fields.WebTwin(db_persist=True, expression=django.contrib.gis.db.models.functions.Transform('geom', 3857), output_field=django.contrib.gis.db.models.fields.PointField(null=True, srid=3857))),
                 ('project', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='cameras', to='projects.project', verbose_name='所属工程')),
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],

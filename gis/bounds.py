@@ -1,0 +1,75 @@
+"""Bounding boxes from outside: read, checked, split at the antimeridian, and as a filter."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from django.contrib.gis.geos import Polygon
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from gis.crs import GEOGRAPHIC_SRIDS, WGS84_SRID, transformer
+from gis.errors import BoundsError
+from gis.fields import STORAGE_SRID
+
+type Box = tuple[float, float, float, float]
+"""West, south, east, north in degrees, EPSG:4490."""
+
+
+def parse_bbox(source: str | Sequence[float], *, srid: int = WGS84_SRID, flip: bool = False) -> tuple[Box, ...]:
+    """The boxes of a bbox: one, or two where it crosses the antimeridian.
+
+    Parameters
+    ----------
+    source
+        Four or six numbers, as a sequence or comma separated; heights are dropped.
+    srid, flip
+        CRS of the numbers, and whether latitude or northing comes first.
+
+    Raises
+    ------
+    BoundsError
+        With the reason, for anything else.
+    """
+    west, south, east, north = _corners(source, flip)
+    if south > north or (west > east and srid not in GEOGRAPHIC_SRIDS):
+        raise BoundsError(_("bbox 的顺序有误：最小值须在最大值之前。"), "order")
+    if srid not in GEOGRAPHIC_SRIDS:
+        box = transformer(srid).transform_bounds(west, south, east, north)
+        if not np.isfinite(box).all():
+            raise BoundsError(_("bbox 超出坐标系的适用范围，请检查 bbox-crs。"), "out-of-range")
+        west, south, east, north = (float(v) for v in box)
+    if max(abs(west), abs(east)) > 180 or max(abs(south), abs(north)) > 90:
+        hint = _("经度和纬度可能写反了。") if max(abs(west), abs(east)) <= 90 else _("请检查 bbox-crs。")
+        raise BoundsError(_("bbox 超出经度 ±180°、纬度 ±90° 的范围。") + hint, "out-of-range")
+    if west > east:
+        return (west, south, 180.0, north), (-180.0, south, east, north)
+    return ((west, south, east, north),)
+
+
+def in_boxes(geom: str, boxes: Sequence[Box], *, exact: bool = True) -> Q:
+    """The condition that the geometry at an ORM path touches one of the boxes.
+
+    ``exact=False`` compares bounding boxes only: the same for points, and cheaper.
+    """
+    lookup = f"{geom}__intersects" if exact else f"{geom}__bboverlaps"
+    found = Q()
+    for box in boxes:
+        window = Polygon.from_bbox(box)
+        window.srid = STORAGE_SRID
+        found |= Q(**{lookup: window})
+    return found
+
+
+def _corners(source: str | Sequence[float], flip: bool) -> Box:
+    parts = source.split(",") if isinstance(source, str) else source
+    try:
+        numbers = [float(part) for part in parts]
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
+    if len(numbers) not in (4, 6) or not np.isfinite(numbers).all():
+        raise BoundsError(_("bbox 须为 4 个或 6 个用逗号分隔的数：西,南,东,北。"), "format")
+    half = len(numbers) // 2
+    first, second = numbers[:2], numbers[half : half + 2]
+    if flip:
+        first, second = first[::-1], second[::-1]
+    return first[0], first[1], second[0], second[1]
