@@ -23,7 +23,6 @@ from django.utils.translation import override
 from services.access import gate
 from services.access.principal import Principal
 from services.catalog.describe import Described
-from services.catalog.layer import registry
 from services.export.writers import FORMULA
 
 MISSING = frozenset({"", "—", "–", "-", "--", "/", "null", "none", "n/a", "nan"})
@@ -144,7 +143,8 @@ def _moment(cell: Any) -> datetime:
             text = str(cell)
             day = _DAY.match(text) or _COMPACT_DAY.fullmatch(text)
             if day:
-                found = parse_datetime(f"{day[1]}-{int(day[2]):02}-{int(day[3]):02}{text[day.end() :] or ' 00:00'}")
+                time = text[day.end() :].lstrip("Tt ") or "00:00"
+                found = parse_datetime(f"{day[1]}-{int(day[2]):02}-{int(day[3]):02} {time}")
     except (ValueError, OverflowError):
         found = None
     if found is None:
@@ -191,8 +191,7 @@ def _reference(principal: Principal, field: Described) -> Convert:
     """Rows a foreign key may point at, by key, by code, by name, or as ``name [code]``; only what may be seen."""
     related = field.related
     assert related is not None
-    layer = registry.of(related)
-    targets = related._default_manager.all() if layer is None else gate.restrict(principal, layer)
+    targets = gate.targets(principal, related)
     names = {f.name for f in related._meta.concrete_fields}
 
     @lru_cache(maxsize=10_000)
