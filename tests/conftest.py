@@ -55,6 +55,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         call_command("loadregions", scope="5117", verbosity=0)
         call_command("demo", scale=0.2, verbosity=0)
         for name, (role, region) in PEOPLE.items():
+            if User.objects.filter(username=name).exists():
+                continue  # pytest --reuse-db
             user = User.objects.create_user(name, password=PASSWORD, is_staff=name == "admin")
             Membership.objects.create(user=user, role=role, region_id=region)
 
