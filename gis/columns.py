@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.gis.db.models.functions import Transform
 from django.contrib.postgres.fields import ArrayField
@@ -76,7 +76,7 @@ def placed(queryset: models.QuerySet[Any], geom: str, srid: int) -> Combinable:
 
 def geometry_field(queryset: models.QuerySet[Any], geom: str) -> "models.Field[Any, Any] | None":
     """The model field at the ORM path of a geometry; ``None`` for an annotation."""
-    return None if geom in queryset.query.annotations else _field_at(queryset.model, geom)
+    return None if geom in queryset.query.annotations else _field_at(queryset.model, geom)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=1024)
@@ -85,7 +85,7 @@ def _field_at(model: type[models.Model], path: str) -> "models.Field[Any, Any] |
     try:
         for relation in relations:
             model = model._meta.get_field(relation).related_model  # type: ignore[assignment]
-        return model._meta.get_field(name)
+        return cast(models.Field, model._meta.get_field(name))
     except (FieldDoesNotExist, AttributeError):
         return None
 

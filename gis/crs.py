@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from numpy.typing import ArrayLike, NDArray
 from shapely.geometry.base import BaseGeometry
 
-from gis.errors import CrsError, GeometryError, MissingParameters, UnknownCRS  # noqa: F401 - CrsError is caught by callers
+from gis.errors import GeometryError, MissingParameters, UnknownCRS
 from gis.fields import STORAGE_SRID, WEB_SRID
 
 type Floats = NDArray[np.float64]
@@ -215,9 +215,9 @@ def _legacy_datum(crs: pyproj.CRS) -> str | None:
     datum = crs.geodetic_crs.datum.name if crs.geodetic_crs and crs.geodetic_crs.datum else ""
     name = re.sub(r"[^a-z0-9]", "", f"{datum} {crs.name}".lower())
     if "beijing" in name or ("krasovsky1940" in name and "china" in name):
-        return "北京 1954 坐标系"
+        return _("北京 1954 坐标系")
     if re.search(r"xi?an1?9?80", name):
-        return "西安 1980 坐标系"
+        return _("西安 1980 坐标系")
     return None
 
 
@@ -246,17 +246,17 @@ _INVERSE_STEPS = 4
 def wgs_to_gcj(lon: ArrayLike, lat: ArrayLike) -> LonLat:
     """GCJ-02 degrees of WGS-84 degrees, element by element; outside China unchanged."""
     x, y = _floats(lon, lat)
-    dx, dy = _gcj_shift(x, y)
     inside = _in_china(x, y)
-    return np.where(inside, x + dx, x), np.where(inside, y + dy, y)
+    u, v = _gcj(x, y)
+    return np.where(inside, u, x), np.where(inside, v, y)
 
 
 def gcj_to_wgs(lon: ArrayLike, lat: ArrayLike) -> LonLat:
     """WGS-84 degrees of GCJ-02 degrees, to better than 1e-9°; outside China unchanged."""
     x, y = _floats(lon, lat)
-    back = _inverse(lambda u, v: tuple(a + b for a, b in zip((u, v), _gcj_shift(u, v), strict=True)), x, y)
     inside = _in_china(x, y)
-    return np.where(inside, back[0], x), np.where(inside, back[1], y)
+    u, v = _inverse(_gcj, x, y)
+    return np.where(inside, u, x), np.where(inside, v, y)
 
 
 def gcj_to_bd(lon: ArrayLike, lat: ArrayLike) -> LonLat:
@@ -303,7 +303,7 @@ def _inverse(forward: Callable[[Floats, Floats], LonLat], x: Floats, y: Floats) 
     return u, v
 
 
-def _gcj_shift(lon: Floats, lat: Floats) -> LonLat:
+def _gcj(lon: Floats, lat: Floats) -> LonLat:
     x, y = lon - 105.0, lat - 35.0
     sin, pi, root = np.sin, np.pi, np.sqrt(np.abs(x))
     ripple = (20 * sin(6 * pi * x) + 20 * sin(2 * pi * x)) * 2 / 3
@@ -317,7 +317,7 @@ def _gcj_shift(lon: Floats, lat: Floats) -> LonLat:
     magic = 1 - _EE * sin(phi) ** 2
     d_lat = np.degrees(north * magic * np.sqrt(magic) / (_A * (1 - _EE)))
     d_lon = np.degrees(east * np.sqrt(magic) / (_A * np.cos(phi)))
-    return d_lon, d_lat
+    return lon + d_lon, lat + d_lat
 
 
 def _bd(x: Floats, y: Floats) -> LonLat:

@@ -25,7 +25,7 @@ class WebTwin(models.GeneratedField):
 
     @property
     def geom_type(self) -> str:
-        return str(self.output_field.geom_type)
+        return str(self.output_field.geom_type)  # type: ignore[union-attr]
 
     def geodetic(self, connection: Any) -> bool:
         """Web Mercator is in metres."""
@@ -38,7 +38,7 @@ class StoredGeometry(models.GeometryField):
     def __init__(self, *args: Any, srid: int = STORAGE_SRID, **kwargs: Any) -> None:
         super().__init__(*args, srid=srid, **kwargs)
 
-    def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
+    def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:  # type: ignore[override]
         super().contribute_to_class(cls, name, private_only=private_only)
         # Abstract classes hand copies of this field down, and migrations spell both columns out.
         if cls._meta.abstract or cls.__module__ == "__fake__":

@@ -9,7 +9,6 @@ from django.db.models import F, Func, QuerySet, TextField, Value
 
 from gis.columns import Column, placed, rows
 from gis.crs import GEOGRAPHIC_SRIDS
-from gis.errors import GeometryError  # noqa: F401 - caught by callers
 from gis.incoming import parse_geometry, repair_geometry  # noqa: F401 - both directions of one format
 
 DEGREE_DIGITS, METRE_DIGITS = 7, 3
@@ -67,7 +66,8 @@ def features_text(
     if found is None:
         return ""
     columns = [f"c{n}" for n in range(len(found.kinds))]
-    pieces, literals = [], []
+    pieces: list[str] = []
+    literals: list[str] = []
     for name, column, kind in zip(properties, columns[2:], found.kinds[2:], strict=True):
         pieces.append("%s::text||coalesce(" + _JSON.get(kind, _ESCAPED).format(column) + ",'null')")
         literals.append(f"{',' if literals else ''}{json.dumps(name, ensure_ascii=False)}:")

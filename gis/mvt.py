@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from gis.columns import Column, geometry_field, placed, rows
 from gis.errors import TileOutOfRange
-from gis.fields import WEB_SRID
+from gis.fields import WEB_SRID, WEB_SUFFIX
 
 EXTENT = 4096
 BUFFER = 64
@@ -91,9 +91,11 @@ def tile(
     window.srid = WEB_SRID
     place = placed(queryset, geom, WEB_SRID)
     found = queryset.order_by()
+    path = geom + WEB_SUFFIX
     if not isinstance(place, F):
-        found, place = found.annotate(web_place=place), F("web_place")
-    found = found.filter(**{f"{place.name}__bboverlaps": window})
+        path = "web_place"
+        found, place = found.annotate(web_place=place), F(path)
+    found = found.filter(**{f"{path}__bboverlaps": window})
     shape: Any = place
     if clusters:
         shape = Func(place, template="(%(expressions)s)::geometry", output_field=BinaryField())

@@ -95,7 +95,8 @@ def without_flaws(shape: BaseGeometry) -> BaseGeometry:
     if not shape.is_valid:
         reason, place = _invalid(shape)
         raise GeometryError(
-            _("图形无效：%(reason)s，位置 %(place)s。请修正，或选择自动修复。") % {"reason": reason, "place": place},
+            _("图形无效：%(reason)s，位置 %(place)s。请修正，或选择自动修复。")
+            % {"reason": reason, "place": place or "—"},
             "invalid-geometry",
             place,
         )
