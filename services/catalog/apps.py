@@ -37,7 +37,8 @@ def create_functions(using: str, **kwargs: Any) -> None:
 
 
 def create_triggers(using: str, **kwargs: Any) -> None:
-    """Bring the triggers of the feature index up to date with the declarations."""
-    from services.catalog import index
+    """Bring the triggers of the feature index and of the versions up to date with the declarations."""
+    from services.catalog import index, versions
 
     index.install(using)
+    versions.install(using)

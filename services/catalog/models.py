@@ -73,3 +73,19 @@ class FeatureIndex(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class LayerVersion(models.Model):
+    """How often a layer changed, by writing process: ``services.catalog.versions`` adds them up."""
+
+    layer = models.CharField(_("图层"), max_length=64)
+    slot = models.PositiveSmallIntegerField(_("写入进程"))
+    value = models.BigIntegerField(_("版本"))
+
+    class Meta:
+        verbose_name = _("图层版本")
+        verbose_name_plural = _("图层版本")
+        constraints = [models.UniqueConstraint(fields=["layer", "slot"], name="layer_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.layer} {self.value}"
