@@ -3,6 +3,8 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, include, path
 
+from command_center import tiles
+
 urlpatterns: list[URLPattern | URLResolver] = []
 
 
@@ -17,3 +19,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 urlpatterns += [path("healthz", healthz, name="healthz")]
 urlpatterns += [path("", include("command_center.desk.urls"))]
+urlpatterns += [
+    path("ogc", include("command_center.ogc_urls")),
+    path("tiles/regions/<int:z>/<int:x>/<int:y>.mvt", tiles.region_tile, name="region-tile"),
+    path("tiles/<slug:key>/<int:z>/<int:x>/<int:y>.mvt", tiles.layer_tile, name="layer-tile"),
+]

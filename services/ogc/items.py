@@ -1,0 +1,128 @@
+"""Pages of features and single features: the text of the features is built in PostGIS and spliced into its envelope.
+
+pygeoapi decodes and encodes every feature in Python; a page of 1,000 then takes several times as long.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from django.contrib.gis.db.models import GeometryField
+from django.core.cache import cache
+from django.db import DataError, OperationalError, connection, transaction
+from django.db.models import Func, QuerySet
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from gis.fields import STORAGE_SRID
+from gis.geojson import features_text
+from services.access import gate
+from services.access.principal import Principal
+from services.catalog.layer import Layer
+from services.catalog.models import Feature
+from services.catalog.versions import version
+from services.ogc.cql2.read import bad
+from services.ogc.query import Query
+
+COUNTED = 100_000
+"""Rows counted at most: a larger collection leaves ``numberMatched`` out, which the standard allows."""
+FILTER_SECONDS = 8
+
+
+def page(principal: Principal, layer: Layer, query: Query, params: QueryDict, base_url: str) -> bytes:
+    """A FeatureCollection as JSON."""
+    address = f"{base_url}/collections/{layer.key}"
+    if any(name == "filter" for name, _value in query.narrowed):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"set local statement_timeout = '{FILTER_SECONDS}s'")
+            try:
+                text, matched = _rows(principal, layer, query)
+            except (DataError, OperationalError) as error:
+                # What only the database can tell: a number out of range, a comparison that takes too long.
+                raise bad(_("无法执行：%s") % str(error).partition("\n")[0][:200]) from error
+    else:
+        text, matched = _rows(principal, layer, query)
+    # Inside a feature a quote is escaped, so this text begins features and nothing else.
+    returned = text.count('{"type":"Feature","id":')
+    rest: dict[str, Any] = {"links": _links(layer, query, params, address, matched, returned)}
+    if matched is not None:
+        rest["numberMatched"] = matched
+    rest |= {"numberReturned": returned, "timeStamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return b'{"type":"FeatureCollection","features":[' + text.encode() + b"]," + orjson.dumps(rest)[1:]
+
+
+def single(principal: Principal, layer: Layer, pk: Any, query: Query) -> tuple[dict[str, Any], Feature]:
+    """One feature as GeoJSON, and its row; NotFound where there is none for this principal."""
+    feature = gate.fetch(principal, layer, pk)
+    rows = gate.restrict(principal, layer).filter(pk=feature.pk)
+    return orjson.loads(_text(layer, rows, query)), feature
+
+
+def ways(principal: Principal, layer: Layer, feature: Feature, base_url: str) -> list[dict[str, str]]:
+    """Where a feature leads besides itself: its panel, and its own address again for those who may change it."""
+    desk = base_url.removesuffix("/ogc")
+    found = [
+        {"rel": "related", "type": "text/html", "title": _("详情"), "href": f"{desk}/desk/{layer.key}/{feature.pk}"},
+    ]
+    if gate.restrict(principal, layer, "change").filter(pk=feature.pk).exists():
+        address = f"{base_url}/collections/{layer.key}/items/{feature.pk}"
+        found.append({"rel": "edit", "type": "application/geo+json", "title": _("修改"), "href": address})
+    return found
+
+
+def matched(principal: Principal, layer: Layer, query: Query) -> int | None:
+    """How many rows pass, kept until the layer changes; None beyond ``COUNTED``."""
+    asked = urlencode(query.narrowed)
+    name = hashlib.sha256(
+        f"{layer.key}|{version(layer)}|{gate.scope_key(principal, layer)}|{asked}".encode()
+    ).hexdigest()
+    found: int | None = cache.get(f"count:{name}")
+    if found is None:
+        rows = query.rows(principal, layer).order_by().values("pk")
+        found = rows[: COUNTED + 1].count()
+        cache.set(f"count:{name}", found, 600)
+    return found if found <= COUNTED else None
+
+
+def _rows(principal: Principal, layer: Layer, query: Query) -> tuple[str, int | None]:
+    rows = query.rows(principal, layer)[query.offset : query.offset + query.limit]
+    return _text(layer, rows, query), matched(principal, layer, query)
+
+
+def _text(layer: Layer, rows: QuerySet[Feature], query: Query) -> str:
+    geom = layer.geom
+    if not query.geometry:
+        rows = rows.annotate(no_place=Func(template="null::geometry", output_field=GeometryField(srid=STORAGE_SRID)))
+        geom = "no_place"
+    return features_text(
+        rows,
+        geom=geom,
+        properties={f.name: f.name for f in query.fields},
+        srid=query.crs.srid,
+        flip=query.crs.flip,
+    )
+
+
+def _links(
+    layer: Layer, query: Query, params: QueryDict, address: str, matched: int | None, returned: int
+) -> list[dict[str, str]]:
+    asked = {name: value for name, value in params.items() if name not in ("f", "offset")}
+
+    def link(rel: str, kind: str, media: str, title: str, offset: int) -> dict[str, str]:
+        params = asked | ({"offset": str(offset)} if offset else {}) | {"f": kind}
+        return {"rel": rel, "type": media, "title": title, "href": f"{address}/items?{urlencode(params)}"}
+
+    geojson = "application/geo+json"
+    found = [
+        link("self", "json", geojson, _("本页（GeoJSON）"), query.offset),
+        link("alternate", "html", "text/html", _("本页（网页）"), query.offset),
+        {"rel": "collection", "type": "application/json", "title": layer.title, "href": address},
+    ]
+    if query.offset:
+        found.append(link("prev", "json", geojson, _("上一页"), max(0, query.offset - query.limit)))
+    end = query.offset + returned
+    if returned == query.limit and (matched is None or end < matched):
+        found.append(link("next", "json", geojson, _("下一页"), end))
+    return found
