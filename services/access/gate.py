@@ -10,7 +10,7 @@ from services.access.principal import Holding, Principal
 from services.accounts.roles import Role
 from services.catalog.describe import Described
 from services.catalog.layer import Layer, Tab, registry
-from services.catalog.models import Feature, Record
+from services.catalog.models import Feature, FeatureIndex, Record
 
 NOTHING = Q(pk__in=[])
 
@@ -75,6 +75,32 @@ def require(principal: Principal, layer: Layer, action: str) -> None:
         raise NotFound(f"There is no layer {layer.key}.")
     if not may(principal, layer, action):
         raise _refusal(principal, layer, action)
+
+
+def restrict_index(principal: Principal, action: str = "view") -> QuerySet[FeatureIndex]:
+    """The rows of the feature index on which a principal may act, over all layers.
+
+    Bounds by region are read from the index's own column; only bounds by organisation ask the layer's rows.
+    """
+    everywhere: list[str] = []
+    by_region: dict[str, list[str]] = {}
+    reachable = NOTHING
+    for layer in layers(principal, action):
+        rules = [holding for holding in principal.holdings if granted(layer, holding.role, action)]
+        if any(not holding.region and holding.organisation is None for holding in rules):
+            everywhere.append(layer.key)
+            continue
+        for holding in rules:
+            if holding.organisation is not None:
+                mine = layer.rows().filter(_bounds(layer, holding, "") or Q()).values("pk")
+                reachable |= Q(layer=layer.key, pk__in=mine)
+            elif layer.scope.region:
+                by_region.setdefault(holding.region, []).append(layer.key)
+    if everywhere:
+        reachable |= Q(layer__in=everywhere)
+    for prefix, keys in by_region.items():
+        reachable |= Q(region_code__startswith=prefix, layer__in=keys)
+    return FeatureIndex.objects.filter(reachable)
 
 
 def targets(principal: Principal, model: type[Model]) -> QuerySet[Any]:

@@ -16,7 +16,6 @@ from services.catalog.describe import Described, describe, published
 from services.catalog.layer import ACTIONS, Layer, Tab, Topic, registry
 from services.catalog.models import Feature, FeatureIndex, Record
 from services.panels.listing import cell, with_related
-from services.search.everywhere import within
 
 PAGE = 20
 FIRST_COLUMNS = 5
@@ -134,9 +133,9 @@ def nearby(principal: Principal, pk: str | UUID, limit: int = 10) -> list[tuple[
     if here is None or here.geom is None:
         return []
     layers = {layer.key: layer for layer in gate.layers(principal)}
-    rows = within(principal, list(layers.values())).exclude(pk=here.pk)
+    rows = gate.restrict_index(principal).exclude(pk=here.pk)
     found = nearest(rows, here.geom.point_on_surface, limit)
-    return [(row, layers[row.layer], row.distance.m) for row in found]
+    return [(row, layers[row.layer], row.distance_m) for row in found]
 
 
 def _readable(principal: Principal, layer: Layer, paths: Iterable[str]) -> list[Described]:

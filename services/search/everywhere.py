@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib.gis.db.models.functions import Centroid
 from django.contrib.gis.geos import Point
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Q, Value, When
 
 from services.access import gate
 from services.access.principal import Principal
@@ -40,7 +40,7 @@ def search(principal: Principal, text: str, limit: int = 20) -> list[Hit]:
     matching = Q()
     for word in words:
         matching &= Q(text__icontains=word)
-    rows = within(principal, list(layers.values())).filter(matching)
+    rows = gate.restrict_index(principal).filter(matching)
     exact = Case(
         When(code__iexact=text.strip(), then=Value(0)),
         When(title__istartswith=words[0], then=Value(1)),
@@ -49,22 +49,6 @@ def search(principal: Principal, text: str, limit: int = 20) -> list[Hit]:
     )
     found = rows.annotate(rank=exact, place=Centroid("geom")).order_by("rank", "title", "pk")[:limit]
     return [_hit(layers[row.layer], row) for row in found]
-
-
-def within(principal: Principal, layers: list[Layer], action: str = "view") -> QuerySet[FeatureIndex]:
-    """The index rows of these layers that the principal may see.
-
-    Bounds by region are read from the index itself; other bounds ask the layer's own rows.
-    """
-    reachable = Q(pk__in=[])
-    unbounded: list[str] = []
-    for layer in layers:
-        bound = gate.condition(principal, layer, action)
-        if bound is None:
-            unbounded.append(layer.key)
-        else:
-            reachable |= Q(layer=layer.key, pk__in=gate.restrict(principal, layer, action).values("pk"))
-    return FeatureIndex.objects.filter(Q(layer__in=unbounded) | reachable if unbounded else reachable)
 
 
 def coordinates(text: str) -> tuple[float, float] | None:
