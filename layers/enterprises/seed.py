@@ -49,7 +49,7 @@ def seed(city: DemoCity) -> None:
     kinds = list(Kind)
     enterprises, qualifications, entries = [], [], []
     names: set[str] = set()
-    for n, place in enumerate(city.places(city.count(120, bench=2000), urban=1.3)):
+    for n, place in enumerate(city.places(max(city.count(120, bench=2000), len(kinds)), urban=1.3)):
         # The first ones cover the kinds, the ones that the other domains cannot do without in front.
         kind = kinds[n] if n < len(kinds) else city.pick(WEIGHTS)
         name = city.short + city.pick(FIRST) + city.pick(SECOND) + NAMES[kind]

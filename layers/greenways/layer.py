@@ -33,4 +33,4 @@ class Greenways(Layer):
     filters = ("state", "region", "kind", "length", "surface")
     search = ("code", "name", "manager")
     stats = ("state", "region", "kind", "surface")
-    covers = ("HZ-212",)
+    covers = ("HZ-212", "HZ-215")
