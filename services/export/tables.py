@@ -68,7 +68,7 @@ def export(
         raise Invalid(
             _("不能按此坐标系导出。"), {"srid": [_("可选：4490、4326；表格和 GeoPackage 还可选 3857、4513–4554。")]}
         )
-    features = _within(principal, layer, rows)
+    features = within(principal, layer, rows)
     count = features.count()
     if format == "xlsx" and count > XLSX_ROWS:
         raise TooLarge(_("共 %(count)d 行，超过 Excel 一张表的 %(most)d 行。请缩小范围，或改用 CSV、GeoPackage。")
@@ -91,7 +91,8 @@ def file_name(layer: Layer, suffix: str) -> str:
     return f"{title}_{timezone.localdate():%Y-%m-%d}.{suffix}"
 
 
-def _within(principal: Principal, layer: Layer, rows: QuerySet[Any] | None) -> QuerySet[Any]:
+def within(principal: Principal, layer: Layer, rows: QuerySet[Any] | None) -> QuerySet[Any]:
+    """The rows, or all, that the principal may export, in the order of their keys."""
     allowed = gate.restrict(principal, layer, "export")
     if rows is None:
         return allowed.order_by("pk")
