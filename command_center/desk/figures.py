@@ -14,7 +14,6 @@ from services.access import gate
 from services.access.principal import Principal
 from services.catalog.layer import Layer
 from services.catalog.models import FeatureIndex
-from services.search.everywhere import within
 
 Box = tuple[float, float, float, float]
 KEPT = 20
@@ -43,7 +42,9 @@ class Figure:
 
 def state_colors(layer: Layer) -> dict[str, str]:
     """The colour of each state on the map, where the style goes by state."""
-    return {c.value: c.symbol.color for c in layer.style.classes() if c.value is not None and layer.style.key == "state"}
+    return {
+        c.value: c.symbol.color for c in layer.style.classes() if c.value is not None and layer.style.key == "state"
+    }
 
 
 def figures(principal: Principal, region: str = "", bbox: Box | None = None) -> list[Figure]:
@@ -76,7 +77,7 @@ def extent(principal: Principal, layer: Layer | None = None, region: str = "") -
 
 
 def _rows(principal: Principal, layers: list[Layer], region: str, bbox: Box | None) -> QuerySet[FeatureIndex]:
-    rows = within(principal, layers)
+    rows = gate.restrict_index(principal, layers)
     if region:
         rows = rows.filter(region_code__startswith=code_prefix(region))
     if bbox:

@@ -1,5 +1,6 @@
 """The gate: which rows and which fields of a layer a principal may read or change. Every door goes through it."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -77,15 +78,18 @@ def require(principal: Principal, layer: Layer, action: str) -> None:
         raise _refusal(principal, layer, action)
 
 
-def restrict_index(principal: Principal, action: str = "view") -> QuerySet[FeatureIndex]:
-    """The rows of the feature index on which a principal may act, over all layers.
+def restrict_index(
+    principal: Principal, among: Iterable[Layer] | None = None, action: str = "view"
+) -> QuerySet[FeatureIndex]:
+    """The rows of the feature index on which a principal may act, of some layers or of all.
 
     Bounds by region are read from the index's own column; only bounds by organisation ask the layer's rows.
     """
     everywhere: list[str] = []
     by_region: dict[str, list[str]] = {}
     reachable = NOTHING
-    for layer in layers(principal, action):
+    open_layers = layers(principal, action)
+    for layer in open_layers if among is None else [layer for layer in among if layer in open_layers]:
         rules = [holding for holding in principal.holdings if granted(layer, holding.role, action)]
         if any(not holding.region and holding.organisation is None for holding in rules):
             everywhere.append(layer.key)

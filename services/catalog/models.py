@@ -2,13 +2,12 @@
 
 from typing import ClassVar
 
-from django.contrib.gis.db.models import GeometryField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from gis.fields import STORAGE_SRID
+from gis.fields import GeometryField
 from services.catalog.ids import UUID7, uuid7
 
 
@@ -61,7 +60,7 @@ class FeatureIndex(models.Model):
     state = models.CharField(_("状态"), max_length=64)
     region_code = models.CharField(_("行政区"), max_length=12)
     text = models.TextField(_("检索文本"))
-    geom = GeometryField(srid=STORAGE_SRID, null=True)
+    geom = GeometryField(_("位置"), null=True)
 
     class Meta:
         verbose_name = _("要素")

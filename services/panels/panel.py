@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Count, QuerySet
-from gis.geofence import nearest
 
+from gis.geofence import nearest
 from services.access import gate
 from services.access.errors import NotFound
 from services.access.principal import Principal
