@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from gis.errors import GeometryError, GeometryTooLarge, SpatialError
+from gis.errors import GeometryError, GeometryTooLarge, SpatialError, VectorTooLarge
 from services.access.errors import AccessError, Conflict, Invalid, LogInNeeded, NotFound, Refused, TooLarge
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (TooLarge, 413, "too-large"),
     (Invalid, 400, "invalid"),
     (GeometryTooLarge, 413, "too-large"),
+    (VectorTooLarge, 413, "too-large"),
     (GeometryError, 422, "invalid-geometry"),
     (SpatialError, 400, "invalid"),
     (RequestDataTooBig, 413, "too-large"),
