@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from gis.fields import PointField
 from services.catalog.models import Feature, Record
@@ -52,7 +53,7 @@ class MixingPlant(Feature):
 
     class Meta:
         verbose_name = _("搅拌站")
-        verbose_name_plural = _("搅拌站")
+        verbose_name_plural = pgettext_lazy("plural", "搅拌站")
 
 
 class MixerTruck(Feature):
@@ -81,7 +82,7 @@ class MixerTruck(Feature):
 
     class Meta:
         verbose_name = _("混凝土运输车")
-        verbose_name_plural = _("混凝土运输车")
+        verbose_name_plural = pgettext_lazy("plural", "混凝土运输车")
         indexes = [models.Index(fields=["state"], name="mixer_truck_state")]
         constraints = [
             models.CheckConstraint(
@@ -114,7 +115,7 @@ class Batch(Record):
 
     class Meta:
         verbose_name = _("生产批次")
-        verbose_name_plural = _("生产批次")
+        verbose_name_plural = pgettext_lazy("plural", "生产批次")
         ordering = ["-made_at"]
         constraints = [
             models.CheckConstraint(
@@ -145,7 +146,7 @@ class PlantInspection(Record):
 
     class Meta:
         verbose_name = _("监督检查")
-        verbose_name_plural = _("监督检查")
+        verbose_name_plural = pgettext_lazy("plural", "监督检查")
         ordering = ["-done_on"]
 
 
@@ -168,7 +169,7 @@ class Trip(Record):
 
     class Meta:
         verbose_name = _("运输行程")
-        verbose_name_plural = _("运输行程")
+        verbose_name_plural = pgettext_lazy("plural", "运输行程")
         ordering = ["-departed_at"]
         constraints = [
             models.CheckConstraint(
@@ -193,5 +194,5 @@ class TruckCheck(Record):
 
     class Meta:
         verbose_name = _("车辆检查")
-        verbose_name_plural = _("车辆检查")
+        verbose_name_plural = pgettext_lazy("plural", "车辆检查")
         ordering = ["-done_on"]

@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from gis.fields import PointField
 from layers.enterprises.rules import validate_credit_code
@@ -56,7 +57,7 @@ class Enterprise(Feature):
 
     class Meta:
         verbose_name = _("企业")
-        verbose_name_plural = _("企业")
+        verbose_name_plural = pgettext_lazy("plural", "企业")
         indexes = [models.Index(fields=["kind", "state"], name="enterprise_kind_state")]
 
 
@@ -82,7 +83,7 @@ class Qualification(Record):
 
     class Meta:
         verbose_name = _("资质证书")
-        verbose_name_plural = _("资质证书")
+        verbose_name_plural = pgettext_lazy("plural", "资质证书")
         ordering = ["-issued_on"]
         constraints = [
             models.UniqueConstraint(fields=["enterprise", "number", "category"], name="qualification_once"),
@@ -114,7 +115,7 @@ class CreditEntry(Record):
 
     class Meta:
         verbose_name = _("信用记录")
-        verbose_name_plural = _("信用记录")
+        verbose_name_plural = pgettext_lazy("plural", "信用记录")
         ordering = ["-decided_on"]
         constraints = [
             models.CheckConstraint(

@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from gis.fields import PointField
 from layers.environment.rules import MOST_PARTICLES
@@ -53,7 +54,7 @@ class Monitor(Feature):
 
     class Meta:
         verbose_name = _("扬尘噪声监测设备")
-        verbose_name_plural = _("扬尘噪声监测设备")
+        verbose_name_plural = pgettext_lazy("plural", "扬尘噪声监测设备")
         indexes = [models.Index(fields=["state"], name="monitor_state")]
         constraints = [
             models.CheckConstraint(
@@ -87,7 +88,7 @@ class Calibration(Record):
 
     class Meta:
         verbose_name = _("校准记录")
-        verbose_name_plural = _("校准记录")
+        verbose_name_plural = pgettext_lazy("plural", "校准记录")
         ordering = ["-done_on"]
 
 
@@ -110,7 +111,7 @@ class Fault(Record):
 
     class Meta:
         verbose_name = _("故障记录")
-        verbose_name_plural = _("故障记录")
+        verbose_name_plural = pgettext_lazy("plural", "故障记录")
         ordering = ["-began_at"]
         constraints = [
             models.CheckConstraint(

@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from gis.fields import LineStringField
 from services.catalog.models import Feature, Record
@@ -45,7 +46,7 @@ class Greenway(Feature):
 
     class Meta:
         verbose_name = _("绿道")
-        verbose_name_plural = _("绿道")
+        verbose_name_plural = pgettext_lazy("plural", "绿道")
         constraints = [
             models.CheckConstraint(
                 condition=Q(opened_on=None) | Q(started_on=None) | Q(opened_on__gte=F("started_on")),
@@ -69,7 +70,7 @@ class AnnualPlan(Record):
 
     class Meta:
         verbose_name = _("年度计划")
-        verbose_name_plural = _("年度计划")
+        verbose_name_plural = pgettext_lazy("plural", "年度计划")
         ordering = ["-year"]
         constraints = [
             models.UniqueConstraint(
@@ -94,7 +95,7 @@ class ProgressReport(Record):
 
     class Meta:
         verbose_name = _("进度上报")
-        verbose_name_plural = _("进度上报")
+        verbose_name_plural = pgettext_lazy("plural", "进度上报")
         ordering = ["-reported_on"]
 
 
@@ -116,5 +117,5 @@ class FundUse(Record):
 
     class Meta:
         verbose_name = _("资金使用")
-        verbose_name_plural = _("资金使用")
+        verbose_name_plural = pgettext_lazy("plural", "资金使用")
         ordering = ["-reported_on"]

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Concat, Left, Right
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from layers.people.rules import validate_identity_number
 from services.catalog.models import Feature, Record
@@ -75,7 +76,7 @@ class Person(Feature):
 
     class Meta:
         verbose_name = _("人员")
-        verbose_name_plural = _("人员")
+        verbose_name_plural = pgettext_lazy("plural", "人员")
         indexes = [models.Index(fields=["kind", "state"], name="person_kind_state")]
         constraints = [
             models.UniqueConstraint(
@@ -99,7 +100,7 @@ class Certificate(Record):
 
     class Meta:
         verbose_name = _("证书")
-        verbose_name_plural = _("证书")
+        verbose_name_plural = pgettext_lazy("plural", "证书")
         ordering = ["-issued_on"]
         constraints = [
             models.UniqueConstraint(fields=["person", "number"], name="certificate_once"),
@@ -130,7 +131,7 @@ class Training(Record):
 
     class Meta:
         verbose_name = _("教育培训")
-        verbose_name_plural = _("教育培训")
+        verbose_name_plural = pgettext_lazy("plural", "教育培训")
         ordering = ["-held_on"]
         constraints = [
             models.CheckConstraint(

@@ -3,6 +3,7 @@
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from gis.fields import PointField
 from services.catalog.models import Feature, Record
@@ -64,7 +65,7 @@ class Project(Feature):
 
     class Meta:
         verbose_name = _("工程")
-        verbose_name_plural = _("工程")
+        verbose_name_plural = pgettext_lazy("plural", "工程")
         indexes = [models.Index(fields=["state"], name="project_state")]
         constraints = [
             models.CheckConstraint(
@@ -98,7 +99,7 @@ class Participation(Record):
 
     class Meta:
         verbose_name = _("参建单位")
-        verbose_name_plural = _("参建单位")
+        verbose_name_plural = pgettext_lazy("plural", "参建单位")
         constraints = [models.UniqueConstraint(fields=["project", "enterprise", "capacity"], name="participation_once")]
 
 
@@ -115,7 +116,7 @@ class Permit(Record):
 
     class Meta:
         verbose_name = _("施工许可")
-        verbose_name_plural = _("施工许可")
+        verbose_name_plural = pgettext_lazy("plural", "施工许可")
         ordering = ["-issued_on"]
 
 
@@ -135,7 +136,7 @@ class ProgressReport(Record):
 
     class Meta:
         verbose_name = _("进度上报")
-        verbose_name_plural = _("进度上报")
+        verbose_name_plural = pgettext_lazy("plural", "进度上报")
         ordering = ["-reported_on"]
         constraints = [models.UniqueConstraint(fields=["project", "reported_on"], name="progress_once_a_day")]
 
@@ -155,7 +156,7 @@ class NightPermit(Record):
 
     class Meta:
         verbose_name = _("夜间施工许可")
-        verbose_name_plural = _("夜间施工许可")
+        verbose_name_plural = pgettext_lazy("plural", "夜间施工许可")
         ordering = ["-begins_at"]
         constraints = [
             models.CheckConstraint(
@@ -184,7 +185,7 @@ class GreenReview(Record):
 
     class Meta:
         verbose_name = _("绿色施工评价")
-        verbose_name_plural = _("绿色施工评价")
+        verbose_name_plural = pgettext_lazy("plural", "绿色施工评价")
         ordering = ["-reviewed_on"]
 
 
@@ -207,5 +208,5 @@ class Merit(Record):
 
     class Meta:
         verbose_name = _("奖惩记录")
-        verbose_name_plural = _("奖惩记录")
+        verbose_name_plural = pgettext_lazy("plural", "奖惩记录")
         ordering = ["-decided_on"]

@@ -4,6 +4,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from gis.fields import PointField
 from services.catalog.models import Feature, Record
@@ -61,7 +62,7 @@ class RuralHouse(Feature):
 
     class Meta:
         verbose_name = _("农村房屋")
-        verbose_name_plural = _("农村房屋")
+        verbose_name_plural = pgettext_lazy("plural", "农村房屋")
         indexes = [
             models.Index(fields=["state", "grade"], name="rural_house_state_grade"),
             models.Index(fields=["region", "state"], name="rural_house_region_state"),
@@ -100,7 +101,7 @@ class Approval(Record):
 
     class Meta:
         verbose_name = _("建房审批")
-        verbose_name_plural = _("建房审批")
+        verbose_name_plural = pgettext_lazy("plural", "建房审批")
         ordering = ["-decided_on"]
 
 
@@ -124,7 +125,7 @@ class Supervision(Record):
 
     class Meta:
         verbose_name = _("批后监管")
-        verbose_name_plural = _("批后监管")
+        verbose_name_plural = pgettext_lazy("plural", "批后监管")
         ordering = ["-done_on"]
 
 
@@ -142,7 +143,7 @@ class HazardAppraisal(Record):
 
     class Meta:
         verbose_name = _("危险性鉴定")
-        verbose_name_plural = _("危险性鉴定")
+        verbose_name_plural = pgettext_lazy("plural", "危险性鉴定")
         ordering = ["-appraised_on"]
 
 
@@ -161,7 +162,7 @@ class Treatment(Record):
 
     class Meta:
         verbose_name = _("治理改造")
-        verbose_name_plural = _("治理改造")
+        verbose_name_plural = pgettext_lazy("plural", "治理改造")
         ordering = ["-started_on"]
         constraints = [
             models.CheckConstraint(
@@ -195,7 +196,7 @@ class Craftsman(Feature):
 
     class Meta:
         verbose_name = _("农村建筑工匠")
-        verbose_name_plural = _("农村建筑工匠")
+        verbose_name_plural = pgettext_lazy("plural", "农村建筑工匠")
 
 
 class CraftsmanCredit(Record):
@@ -215,7 +216,7 @@ class CraftsmanCredit(Record):
 
     class Meta:
         verbose_name = _("工匠信用")
-        verbose_name_plural = _("工匠信用")
+        verbose_name_plural = pgettext_lazy("plural", "工匠信用")
         ordering = ["-happened_on"]
 
 
@@ -231,5 +232,5 @@ class CraftsmanTraining(Record):
 
     class Meta:
         verbose_name = _("工匠培训")
-        verbose_name_plural = _("工匠培训")
+        verbose_name_plural = pgettext_lazy("plural", "工匠培训")
         ordering = ["-held_on"]

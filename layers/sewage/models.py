@@ -3,6 +3,7 @@
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from gis.fields import LineStringField, PointField
 from services.catalog.models import Feature, Record
@@ -52,7 +53,7 @@ class SewagePlant(Feature):
 
     class Meta:
         verbose_name = _("污水处理厂")
-        verbose_name_plural = _("污水处理厂")
+        verbose_name_plural = pgettext_lazy("plural", "污水处理厂")
 
 
 class Equipment(Record):
@@ -75,7 +76,7 @@ class Equipment(Record):
 
     class Meta:
         verbose_name = _("设备档案")
-        verbose_name_plural = _("设备档案")
+        verbose_name_plural = pgettext_lazy("plural", "设备档案")
         ordering = ["number"]
         constraints = [models.UniqueConstraint(fields=["plant", "number"], name="equipment_once")]
 
@@ -97,7 +98,7 @@ class DailyReport(Record):
 
     class Meta:
         verbose_name = _("运行日报")
-        verbose_name_plural = _("运行日报")
+        verbose_name_plural = pgettext_lazy("plural", "运行日报")
         ordering = ["-day"]
         constraints = [
             models.UniqueConstraint(
@@ -131,7 +132,7 @@ class Outfall(Feature):
 
     class Meta:
         verbose_name = _("排污口")
-        verbose_name_plural = _("排污口")
+        verbose_name_plural = pgettext_lazy("plural", "排污口")
 
 
 class OutfallInspection(Record):
@@ -147,7 +148,7 @@ class OutfallInspection(Record):
 
     class Meta:
         verbose_name = _("巡查记录")
-        verbose_name_plural = _("巡查记录")
+        verbose_name_plural = pgettext_lazy("plural", "巡查记录")
         ordering = ["-done_on"]
 
 
@@ -165,7 +166,7 @@ class Sample(Record):
 
     class Meta:
         verbose_name = _("水质采样")
-        verbose_name_plural = _("水质采样")
+        verbose_name_plural = pgettext_lazy("plural", "水质采样")
         ordering = ["-taken_at"]
 
 
@@ -203,7 +204,7 @@ class SewerPipe(Feature):
 
     class Meta:
         verbose_name = _("排水管线")
-        verbose_name_plural = _("排水管线")
+        verbose_name_plural = pgettext_lazy("plural", "排水管线")
 
 
 class PipeInspection(Record):
@@ -231,7 +232,7 @@ class PipeInspection(Record):
 
     class Meta:
         verbose_name = _("管道检测")
-        verbose_name_plural = _("管道检测")
+        verbose_name_plural = pgettext_lazy("plural", "管道检测")
         ordering = ["-done_on"]
 
 
@@ -247,5 +248,5 @@ class Dredging(Record):
 
     class Meta:
         verbose_name = _("清淤养护")
-        verbose_name_plural = _("清淤养护")
+        verbose_name_plural = pgettext_lazy("plural", "清淤养护")
         ordering = ["-done_on"]

@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from gis.fields import PointField
 from layers.video.rules import validate_camera_number
@@ -60,7 +61,7 @@ class Camera(Feature):
 
     class Meta:
         verbose_name = _("摄像机")
-        verbose_name_plural = _("摄像机")
+        verbose_name_plural = pgettext_lazy("plural", "摄像机")
         indexes = [models.Index(fields=["state"], name="camera_state")]
         constraints = [
             models.CheckConstraint(
@@ -92,7 +93,7 @@ class Fault(Record):
 
     class Meta:
         verbose_name = _("故障记录")
-        verbose_name_plural = _("故障记录")
+        verbose_name_plural = pgettext_lazy("plural", "故障记录")
         ordering = ["-began_at"]
         constraints = [
             models.CheckConstraint(
@@ -116,5 +117,5 @@ class Maintenance(Record):
 
     class Meta:
         verbose_name = _("维护记录")
-        verbose_name_plural = _("维护记录")
+        verbose_name_plural = pgettext_lazy("plural", "维护记录")
         ordering = ["-done_on"]
