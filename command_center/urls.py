@@ -1,5 +1,6 @@
 """The doors."""
 
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -17,7 +18,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
 
 
-urlpatterns += [path("healthz", healthz, name="healthz")]
+urlpatterns += [path("healthz", healthz, name="healthz"), path("admin/", admin.site.urls)]
 urlpatterns += [path("", include("command_center.desk.urls"))]
 urlpatterns += [
     path("ogc", include("command_center.ogc_urls")),

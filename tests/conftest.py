@@ -57,7 +57,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         for name, (role, region) in PEOPLE.items():
             if User.objects.filter(username=name).exists():
                 continue  # pytest --reuse-db
-            user = User.objects.create_user(name, password=PASSWORD, is_staff=name == "admin")
+            user = User.objects.create_user(name, password=PASSWORD, is_staff=name in ("admin", "owner", "neighbour"))
             Membership.objects.create(user=user, role=role, region_id=region)
 
 
