@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from command_center.desk import map, sessions, views
+from command_center.desk import editing, map, sessions, views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="desk"), name="root"),
@@ -14,10 +14,15 @@ urlpatterns = [
     path("desk/search", views.search, name="desk-search"),
     path("desk/counts", views.counts, name="desk-counts"),
     path("desk/map/style.json", map.style_json, name="desk-style"),
+    path("desk/region-at", editing.region_at, name="desk-region-at"),
+    path("desk/choices/<slug:key>", editing.choices, name="desk-choices"),
     path("desk/<slug:key>", views.layer, name="desk-layer"),
     path("desk/<slug:key>/<uuid:pk>", views.layer, name="desk-feature"),
+    path("desk/<slug:key>/new", editing.new, name="desk-new"),
+    path("desk/<slug:key>/<uuid:pk>/edit", editing.edit, name="desk-edit"),
     path("desk/<slug:key>/<uuid:pk>/delete", views.delete, name="desk-delete"),
     path("desk/<slug:key>/<uuid:pk>/nearby", views.nearby, name="desk-nearby"),
     path("desk/<slug:key>/<uuid:pk>/history", views.history, name="desk-history"),
     path("desk/<slug:key>/<uuid:pk>/tab/<slug:tab>", views.tab, name="desk-tab"),
+    path("desk/<slug:key>/<uuid:pk>/tab/<slug:tab>/add", editing.add_record, name="desk-add-record"),
 ]

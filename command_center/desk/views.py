@@ -154,7 +154,14 @@ def search(request: HttpRequest) -> HttpResponse:
 
 def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
     opened = panels.panel(principal, layer, pk)
-    return {"layer": layer, "panel": opened, "state_color": figures.state_colors(layer).get(opened.state, "")}
+    # The heading shows code and state already.
+    above = {layer.field[name].label for name in ("code", "state") if name in layer.field}
+    return {
+        "layer": layer,
+        "panel": opened,
+        "values": [value for value in opened.values if value.label not in above],
+        "state_color": figures.state_colors(layer).get(opened.state, ""),
+    }
 
 
 def _table(layer: Layer, page: Listing) -> dict[str, Any]:

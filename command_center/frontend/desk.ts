@@ -16,11 +16,13 @@ import { startFind } from "./desk/find";
 import { startPreferences } from "./desk/preferences";
 import { startToasts } from "./desk/toasts";
 import { fillCounts } from "./desk/counts";
+import { startReferences } from "./desk/references";
 
 startToasts();
 startMenus();
 startFind();
 startPreferences();
+startReferences();
 htmx.process(document.body);
 
 const workspace = document.querySelector<HTMLElement>("[data-workspace]");

@@ -1,6 +1,7 @@
 """Tags that every screen uses: built assets, icons, the theme's colours, a layer's pictogram."""
 
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from services.catalog.layer import Layer
 from styles import DESK_DARK, DESK_LIGHT, Fill, Icon, Theme
-from styles.pictograms import strokes
+from styles.pictograms import names, strokes
 
 register = template.Library()
 PLAIN = {"point": "map-pin", "line": "route", "polygon": "polygon", "any": "map-2"}
@@ -52,17 +53,20 @@ def icon(name: str, classes: str = "") -> SafeString:
 
 @register.simple_tag
 def pictogram(layer: Layer, classes: str = "") -> SafeString:
-    """The first pictogram of a layer's style in the colour of the text around it."""
+    """A layer's pictogram in the colour of the text around it: the one named after its model, else its style's first."""
     symbol = layer.style.classes()[0].symbol
     if isinstance(symbol, Fill) and symbol.mark:
         symbol = symbol.mark
-    if not isinstance(symbol, Icon):
-        return icon(PLAIN[layer.geometry_type], classes)
+    name = re.sub(r"(?<!^)(?=[A-Z])", "-", layer.model.__name__).lower()
+    if name not in names():
+        if not isinstance(symbol, Icon):
+            return icon(PLAIN[layer.geometry_type], classes)
+        name = symbol.name
     paths = "".join(
         f'<path d="{s.d}" fill="currentColor" fill-rule="evenodd"/>'
         if s.width is None
         else f'<path d="{s.d}" fill="none" stroke="currentColor" stroke-width="{s.width:g}"/>'
-        for s in strokes(symbol.name)
+        for s in strokes(name)
     )
     return format_html(
         '<svg class="icon pictogram {}" viewBox="0 0 24 24" aria-hidden="true">{}</svg>',

@@ -122,7 +122,7 @@ export class Workspace {
     document.querySelectorAll<HTMLElement>("tr[data-id]").forEach((row) => {
       const here = row.dataset.id === this.place.open?.id;
       row.classList.toggle("selected", here);
-      if (here) row.scrollIntoView({ block: "nearest" });
+      if (here) reveal(row);
     });
   }
 
@@ -267,5 +267,16 @@ export class Workspace {
     const chosen = [...menu.querySelectorAll<HTMLInputElement>("input:checked")].map((box) => box.value);
     keep(`columns.${this.key}`, chosen.join(","));
     this.refresh("results");
+  }
+}
+
+/** Scroll a row into sight, up and down only. */
+function reveal(row: HTMLElement): void {
+  const frame = row.closest<HTMLElement>(".table-scroll");
+  if (!frame) return;
+  const head = frame.querySelector("thead")?.offsetHeight ?? 0;
+  if (row.offsetTop - head < frame.scrollTop) frame.scrollTop = row.offsetTop - head;
+  else if (row.offsetTop + row.offsetHeight > frame.scrollTop + frame.clientHeight) {
+    frame.scrollTop = row.offsetTop + row.offsetHeight - frame.clientHeight;
   }
 }

@@ -14,7 +14,7 @@ export function startSwitcher(map: DeskMap, changed: (on: string[] | null) => vo
   }
   document.querySelectorAll<HTMLElement>("[data-fold]").forEach((button) => {
     button.addEventListener("click", () => {
-      const legend = button.parentElement?.querySelector<HTMLElement>(".legend");
+      const legend = button.parentElement?.querySelector<HTMLElement>(".keys");
       if (!legend) return;
       legend.hidden = !legend.hidden;
       button.setAttribute("aria-expanded", String(!legend.hidden));
