@@ -15,9 +15,9 @@ from gis.fields import WEB_SRID, WEB_SUFFIX
 
 EXTENT = 4096
 BUFFER = 64
-"""Units of the extent drawn beyond each edge; one sixty-fourth of the tile, so exactly one cluster cell."""
+"""Units of the extent drawn beyond each edge; where points are clustered, one whole cell is."""
 MAX_ZOOM = 22
-CELLS = 64
+CELLS = 16
 """Cluster cells along an edge of a tile."""
 SIMPLIFIED_BELOW = 12
 TOLERANCE = 4
@@ -79,14 +79,15 @@ def tile(
     geom
         ORM path of the geometry; may lead through relations.
     clusters
-        Points only: those in one of 64×64 cells become one, at their mean place, with ``point_count``, and with the
-        properties of one of them.
+        Points only: those in one of 16×16 cells become one, at their mean place, with ``point_count``, and with the
+        properties of one of them; a point alone in its cell stays itself.
     limit
         Most rows drawn without clusters; which ones is left to the database.
     """
     west, south, east, north = tile_bounds(z, x, y)
     unit = (east - west) / EXTENT
-    margin = BUFFER * unit
+    buffer = EXTENT // CELLS if clusters else BUFFER
+    margin = buffer * unit
     window = Polygon.from_bbox((west - margin, south - margin, east + margin, north + margin))
     window.srid = WEB_SRID
     place = placed(queryset, geom, WEB_SRID)
@@ -127,7 +128,7 @@ def tile(
             values=", ".join(f"(array_agg({value}))[1] AS {_quoted(key)}" for key, value in named.items()),
         )
         cell = (east - west) / CELLS
-        params += (z, x, y, EXTENT, BUFFER, *page.params, west, cell, south, cell)
+        params += (z, x, y, EXTENT, buffer, *page.params, west, cell, south, cell)
     else:
         inside = "SELECT c1 AS _shape, {} FROM ({}) AS page({})".format(
             ", ".join(f"{value} AS {_quoted(key)}" for key, value in named.items()), page.sql, ", ".join(columns)
@@ -141,7 +142,7 @@ def tile(
 _CLUSTERED = """
 SELECT ST_AsMVTGeom(
     ST_SetSRID(ST_MakePoint(avg(ST_X(c1)), avg(ST_Y(c1))), 3857), ST_TileEnvelope(%s, %s, %s), %s, %s, true
-) AS _shape, count(*) AS point_count, {values}
+) AS _shape, nullif(count(*), 1) AS point_count, {values}
 FROM {page}
 GROUP BY floor((ST_X(c1) - %s) / %s), floor((ST_Y(c1) - %s) / %s)
 """
