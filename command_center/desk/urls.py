@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from command_center.desk import editing, map, sessions, views
+from command_center.desk import editing, map, sessions, tokens, views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="desk"), name="root"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("desk/search", views.search, name="desk-search"),
     path("desk/counts", views.counts, name="desk-counts"),
     path("desk/map/style.json", map.style_json, name="desk-style"),
+    path("desk/tokens", tokens.page, name="desk-tokens"),
+    path("desk/tokens/<int:pk>/withdraw", tokens.withdraw, name="desk-token-withdraw"),
     path("desk/region-at", editing.region_at, name="desk-region-at"),
     path("desk/choices/<slug:key>", editing.choices, name="desk-choices"),
     path("desk/<slug:key>", views.layer, name="desk-layer"),

@@ -14,7 +14,17 @@ from services.catalog.models import Record
 
 ROOT: Path = settings.ROOT
 DOMAINS = sorted(path.parent for path in ROOT.glob("layers/*/__init__.py"))
-FILES = {"__init__.py", "models.py", "layer.py", "rules.py", "flows.py", "reports.py", "events.py", "seed.py", "tests.py"}
+FILES = {
+    "__init__.py",
+    "models.py",
+    "layer.py",
+    "rules.py",
+    "flows.py",
+    "reports.py",
+    "events.py",
+    "seed.py",
+    "tests.py",
+}
 FOLDERS = {"migrations", "locale", "templates", "__pycache__"}
 REQUIRED = {"__init__.py", "models.py", "layer.py", "seed.py"}
 
