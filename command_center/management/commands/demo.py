@@ -80,9 +80,9 @@ class Command(BaseCommand):
     @transaction.atomic
     def people(self, city: DemoCity) -> str:
         """Make the demo accounts where they are missing; returns their table, which is also kept in a private file."""
-        kept = re.search(r"(?<=：)\S+", ACCOUNTS.read_text("utf-8")) if ACCOUNTS.is_file() else None
+        kept = re.search(r"[:：]\s*(\S+)", ACCOUNTS.read_text("utf-8")) if ACCOUNTS.is_file() else None
         given = os.environ.get("ZHUTU_DEMO_PASSWORD")
-        password = given or (kept and kept[0]) or secrets.token_urlsafe(9)
+        password = given or (kept and kept[1]) or secrets.token_urlsafe(9)
         lines = [_("演示账号，密码均为：%s") % password]
         for name, role, region, organisation in holders(city):
             user, created = User.objects.get_or_create(
