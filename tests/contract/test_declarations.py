@@ -37,7 +37,7 @@ def test_start_up_checks_find_nothing() -> None:
 
 
 def test_a_layer_has_at_most_sixteen_options() -> None:
-    declared = {name for name in vars(Layer)["__annotations__"]}
+    declared = set(vars(Layer)["__annotations__"])
     assert declared == set(OPTIONS)
     assert len(OPTIONS) <= 16
 

@@ -1,4 +1,4 @@
-"""Every door of the URL list × owner, neighbour, stranger, nobody: what is foreign is not found, counted or drawn (F43–F45).
+"""Every door × owner, neighbour, stranger, nobody: what is foreign is not found, counted or drawn (F43, F44, F45).
 
 A door that this page does not know fails the test: a new door states here what it shows.
 """
@@ -69,7 +69,8 @@ OPEN = {
 """Doors that show nothing of any feature."""
 
 OWN = {
-    "desk/tokens", "desk/tokens/<int:pk>/withdraw", "ogc/processes/<str:name>/execution", "ogc/jobs", "ogc/jobs/<str:pk>", "ogc/jobs/<str:pk>/results",
+    "desk/tokens", "desk/tokens/<int:pk>/withdraw",
+    "ogc/processes/<str:name>/execution", "ogc/jobs", "ogc/jobs/<str:pk>", "ogc/jobs/<str:pk>/results",
 }  # fmt: skip
 """Doors to what belongs to the user alone; each has tests of its own."""
 
