@@ -12,7 +12,7 @@ from ingest.files.source import MAX_COLUMNS, MAX_ROWS, Source, SourceRow, unique
 from services.access.errors import Invalid, TooLarge
 
 DELIMITERS = (",", "\t", ";", "|")
-ENCODINGS = ("utf-8", "gb18030")
+ENCODINGS = ("utf-8-sig", "gb18030")
 CHUNK = 1 << 20
 
 # A geometry as WKT is one field: as long as a geometry may be.
@@ -72,13 +72,10 @@ def _encoding(path: Path) -> str:
     """The encoding of the whole file: by byte order mark, else the first that fits to the last byte."""
     with path.open("rb") as file:
         start = file.read(CHUNK)
-    if start.startswith(b"\xef\xbb\xbf"):
-        return "utf-8-sig"
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    if b"\x00" in start:
+    marked = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if b"\x00" in start and not marked:
         raise Invalid(_("这不是文本文件。请用 CSV、Excel 或空间数据格式。"))
-    for encoding in ENCODINGS:
+    for encoding in ("utf-16",) if marked else ENCODINGS:
         if _fits(path, encoding):
             return encoding
     raise Invalid(_("无法识别文件的编码。请另存为 UTF-8 编码后再上传。"))

@@ -55,9 +55,12 @@ def start(principal: Principal, layer: Layer, upload: Any, name: str) -> Import:
     key, ending = uuid7(), uploads.format_of(name)
     path, size, digest = uploads.keep(upload, key, ending)
     try:
+        found = [source for source in uploads.sources(path) if source.rows != 0]
+        if not found:
+            raise Invalid(_("文件里没有数据行。"))
         item = Import(
             id=key, layer=layer.key, user_id=principal.id, name=uploads.shown_name(name), format=ending,
-            size=size, digest=digest, sources=[asdict(source) for source in uploads.sources(path)],
+            size=size, digest=digest, sources=[asdict(source) for source in found],
         )  # fmt: skip
         item.source = item.sources[0]["name"]
         plan.suggest(principal, layer, item)
@@ -180,7 +183,7 @@ def run(principal: Principal, item: Import, *, progress: Progress | None = None,
     except BaseException:
         Import.objects.filter(pk=item.pk).update(state=State.FAILED)
         raise
-    item.counts, item.report, item.notes = work.counts(kept=item.state == State.DONE), work.report, work.notes()
+    item.counts, item.report, item.notes = work.counts(kept=item.state == State.DONE), sorted(work.report), work.notes()
     item.finished_at = timezone.now()
     item.save()
     return item

@@ -86,6 +86,9 @@ def _score(field: Described, column: str) -> float:
     # Shapefiles cut names to ten characters.
     if len(plain.encode()) >= 8 and any(name.startswith(plain) for name in names):
         return 0.85
+    # 类别 for 兴趣点类别, or the other way round.
+    if len(bare) >= 2 and any(len(name) >= 2 and (name.endswith(bare) or bare.endswith(name)) for name in names):
+        return 0.8
     return max((SequenceMatcher(None, bare, name).ratio() * 0.9 for name in names if len(name) > 2), default=0.0)
 
 

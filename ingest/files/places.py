@@ -62,7 +62,7 @@ class Placer:
         for n, row in enumerate(rows):
             try:
                 shapes.append(self._shape(row))
-            except (BadValue, shapely.errors.ShapelyError) as error:
+            except (BadValue, shapely.errors.ShapelyError, NotImplementedError) as error:
                 shapes.append(None)
                 problems[n] = str(error) if isinstance(error, BadValue) else _("WKT 无法读取，请检查括号和坐标。")
         array = np.array(shapes, dtype=object)

@@ -151,6 +151,7 @@ def check(principal: Principal, layer: Layer, item: Import) -> None:
                 raise Invalid(_("没有可导入的字段“%s”。") % name, {name: [_("可选：%s。") % "、".join(fields)]})
     _check_columns(source, item.mapping)
     _check_place(layer, source, item.place)
+    _check_kind(layer, source, item.place)
     missing = [f for f in fields.values() if f.required and f.name not in {**item.mapping, **item.constants}]
     if missing:
         raise Invalid(
@@ -174,6 +175,20 @@ def _check_place(layer: Layer, source: Source, place: dict[str, Any]) -> None:
     fits = {FILE: bool(source.geometry) and not columns, POINT: len(columns) == 2, WKT: bool(columns)}
     if not fits.get(kind, False) or not set(columns) <= set(source.columns):
         raise Invalid(_("位置的来源有误。"), {"place": [_("用文件自带的图形、两列坐标，或一列 WKT。")]})
+
+
+def _check_kind(layer: Layer, source: Source, place: dict[str, Any]) -> None:
+    """One refusal instead of one a row, where the file itself says that it holds something else."""
+    found = source.geometry.partition(" ")[0].removeprefix("Multi")
+    kinds = {"Point": ("point", _("点")), "LineString": ("line", _("线")), "Polygon": ("polygon", _("面"))}
+    wanted = next((name for kind, name in kinds.values() if kind == layer.geometry_type), None)
+    if place.get("kind") == FILE and layer.owns_geometry and wanted and found in kinds:
+        kind, name = kinds[found]
+        if kind != layer.geometry_type:
+            raise Invalid(
+                _("图层“%(layer)s”存放%(wanted)s，文件里是%(found)s。请换一个图层或文件。")
+                % {"layer": layer.title, "wanted": wanted, "found": name}
+            )
 
 
 def _crs(text: str) -> AnyCRS | None:

@@ -25,7 +25,7 @@ from services.access.principal import Principal
 from services.catalog.describe import Described
 from services.export.writers import FORMULA
 
-MISSING = frozenset({"", "—", "–", "-", "--", "/", "null", "none", "n/a", "nan"})
+MISSING = frozenset({"", "—", "–", "-", "--", "/", "null", "none", "n/a"})
 """What stands for "no value" in a cell that is not text."""
 YES = frozenset({"是", "有", "对", "√", "true", "yes", "y", "1", "t"})
 NO = frozenset({"否", "无", "错", "×", "false", "no", "n", "0", "f"})
@@ -106,7 +106,8 @@ def _number(cell: Any, unit: str) -> Decimal:
         text = text.removesuffix(unit).strip() if unit else text
         text = text.replace(",", "") if _GROUPED.fullmatch(text) else text
     try:
-        number = Decimal(text)
+        # Python's own notation for large numbers is nobody else's.
+        number = Decimal("nan" if "_" in text else text)
         if isfinite(number) and isfinite(float(number)):
             return number
     except (InvalidOperation, OverflowError, ValueError):

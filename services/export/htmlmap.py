@@ -47,6 +47,7 @@ WIDE, BROAD = 8.0, 3.0
 LEAFLET = Path("node_modules/leaflet/dist")
 
 _OUTSIDE_URL = re.compile(r"url\((?!data:)[^)]*\)")
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
 def html_map(principal: Principal, layer: Layer, rows: QuerySet[Any] | None = None, caption: str = "") -> str:
@@ -234,7 +235,7 @@ def _leaflet() -> tuple[str, str]:
         style = (folder / "leaflet.css").read_text()
     except OSError as error:
         raise Conflict(_("缺少前端组件 Leaflet，请先执行 make run 完成安装。")) from error
-    return script.partition("//# sourceMappingURL")[0], _OUTSIDE_URL.sub("none", style)
+    return script.partition("//# sourceMappingURL")[0], _OUTSIDE_URL.sub("none", _COMMENT.sub("", style))
 
 
 _STYLE = """
