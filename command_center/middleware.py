@@ -2,11 +2,14 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
+from command_center.errors import answer
+from services.access.errors import AccessError
 from services.access.principal import principal_from
 
 Next = Callable[[HttpRequest], HttpResponse]
@@ -57,11 +60,14 @@ class Principal:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.following(request)
 
-    def process_view(self, request: HttpRequest, *args: object) -> None:
-        """Runs within the error table, so that a bad token is answered like any other error."""
-        from dataclasses import replace
-
-        request.principal = replace(principal_from(request), address=request.META.get("REMOTE_ADDR") or None)  # type: ignore[attr-defined]
+    def process_view(self, request: HttpRequest, *args: object) -> HttpResponse | None:
+        """Before the view, and after the route is known; a bad token is answered like any other error."""
+        try:
+            found = principal_from(request)
+        except AccessError as error:
+            return answer(request, error)
+        request.principal = replace(found, address=request.META.get("REMOTE_ADDR") or None)  # type: ignore[attr-defined]
+        return None
 
 
 def _accepted(request: HttpRequest) -> str:

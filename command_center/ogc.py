@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
-from pygeoapi.api import describe_collections, landing_page
+from pygeoapi.api import describe_collections, get_collection_schema, landing_page
 from pygeoapi.api import itemtypes as features
 from pygeoapi.api import processes as processing
 from pygeoapi.api import tiles as tiling
@@ -31,14 +31,14 @@ SUMMARY = ("code", "name", "state")
 
 
 def answer(
-    request: HttpRequest, document: Any, page: str = "document", media: str = JSON, status: int = 200, **context: Any
+    request: HttpRequest, document: Any, page: str = "document", media: str = JSON, kind: str = "", **context: Any
 ) -> HttpResponse:
     """A document as JSON, or as a page where a person asks for it."""
-    if form(request) == "html":
+    if (kind or form(request)) == "html":
         told = {"document": document, "pretty": orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()}
-        response = render(request, f"ogc/{page}.html", told | context, status=status)
+        response = render(request, f"ogc/{page}.html", told | context)
     else:
-        response = HttpResponse(orjson.dumps(document), content_type=media, status=status)
+        response = HttpResponse(orjson.dumps(document), content_type=media)
     return private(response)
 
 
@@ -124,6 +124,8 @@ def collection(request: HttpRequest, key: str) -> HttpResponse:
 @require_safe
 def queryables(request: HttpRequest, key: str) -> HttpResponse:
     """What a filter may name."""
+    if key == CATALOGUE:
+        return _record(request, features.get_collection_queryables, key)
     principal, layer = seen(request, key)
     return answer(request, schema.queryables(principal, layer, f"{base(request)}/collections/{key}"), media=SCHEMA)
 
@@ -131,6 +133,8 @@ def queryables(request: HttpRequest, key: str) -> HttpResponse:
 @require_safe
 def feature_schema(request: HttpRequest, key: str) -> HttpResponse:
     """What a feature holds."""
+    if key == CATALOGUE:
+        return _record(request, get_collection_schema, key)
     principal, layer = seen(request, key)
     return answer(request, schema.feature_schema(principal, layer, f"{base(request)}/collections/{key}"), media=SCHEMA)
 
@@ -187,15 +191,17 @@ def item(request: HttpRequest, key: str, pk: str) -> HttpResponse:
 
 def _one(request: HttpRequest, layer: Layer, pk: str) -> HttpResponse:
     crs = query.crs_of(request.GET.dict(), "crs")
-    found = engine.run(request, features.get_collection_item, layer.key, pk)
+    principal: Principal = request.principal  # type: ignore[attr-defined]
+    feature = gate.fetch(principal, layer, pk)
     kind = "" if form(request) == "json" and crs is query.CRS84 else f"{form(request)}{crs.srid}"
-    etag = writing.etag(request.feature, kind)  # type: ignore[attr-defined]
+    etag = writing.etag(feature, kind)
     if etag in request.headers.get("If-None-Match", ""):
         response: HttpResponse = private(HttpResponseNotModified())
     else:
-        told = found.document["properties"]
-        values = [(layer.field[name].label, layer.field[name].display(value)) for name, value in told.items()]
-        response = answer(request, describe.finished(found.document), "item", GEOJSON, layer=layer, values=values)
+        found = items.single(principal, layer, feature, crs, base(request))
+        told = found["properties"].items()
+        values = [(layer.field[name].label, layer.field[name].display(value)) for name, value in told]
+        response = answer(request, found, "item", GEOJSON, layer=layer, values=values)
     response.headers["ETag"] = etag
     response.headers["Content-Crs"] = f"<{crs.uri}>"
     return response
@@ -230,11 +236,11 @@ def tile_set(request: HttpRequest, key: str, matrix: str) -> HttpResponse:
     """The tileset, or its TileJSON."""
     seen(request, key)
     _known(matrix)
-    kind = "tilejson" if form(request, "tilejson") == "tilejson" else "json"
-    found = engine.run(request, tiling.get_collection_tiles_metadata, key, matrix, form=kind).document
-    if kind == "tilejson":
-        return private(HttpResponse(orjson.dumps(found), content_type=JSON))
-    return answer(request, found)
+    kind = form(request, "tilejson")
+    asked = "tilejson" if kind == "tilejson" else "json"
+    return answer(
+        request, engine.run(request, tiling.get_collection_tiles_metadata, key, matrix, form=asked).document, kind=kind
+    )
 
 
 @require_safe
@@ -285,7 +291,9 @@ def style(request: HttpRequest, key: str, name: str = "") -> HttpResponse:
     if kind == "sld11":
         return private(HttpResponse(styles.sld(layer), content_type=styles.MEDIA_TYPES[kind]))
     theme = THEMES.get(request.GET.get("theme", ""), DESK_LIGHT)
-    return answer(request, styles.mapbox(principal, layer, base(request), theme), media=styles.MEDIA_TYPES["mapbox"])
+    return answer(
+        request, styles.mapbox(principal, layer, base(request), theme), "document", styles.MEDIA_TYPES["mapbox"], kind
+    )
 
 
 @require_safe

@@ -71,15 +71,16 @@ class Engine(API):
 class Question(APIRequest):
     """pygeoapi's request; the format and the language are decided before."""
 
-    def __init__(self, request: HttpRequest, locales: Any) -> None:
-        super().__init__(request, locales)
-        self._format = "json"
+    form = "json"
+
+    def _get_format(self, headers: Any, extra_formats: Any = None) -> str:
+        return self.form
 
 
 def run(request: HttpRequest, function: Callable[..., Any], *args: Any, form: str = "json", **kwargs: Any) -> Answer:
     """Let pygeoapi answer by one of its functions, as far as the request's principal may see."""
     with answering(request) as (api, question):
-        question._format = form
+        question.form = question._format = form
         headers, status, content = function(api, question, *args, **kwargs)
     document = orjson.loads(content) if content else None
     kept = {name: headers[name] for name in ("Location", "Preference-Applied", "Content-Crs") if name in headers}

@@ -16,6 +16,7 @@ from django.db.models import Func, QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from gis.crs import ServedCRS
 from gis.fields import STORAGE_SRID
 from gis.geojson import features_text
 from services.access import gate
@@ -26,6 +27,7 @@ from services.catalog.versions import version
 from services.ogc.cql2.read import bad
 from services.ogc.query import Query
 
+GEOJSON = "application/geo+json"
 COUNTED = 100_000
 """Rows counted at most: a larger collection leaves ``numberMatched`` out, which the standard allows."""
 FILTER_SECONDS = 8
@@ -53,23 +55,25 @@ def page(principal: Principal, layer: Layer, query: Query, params: QueryDict, ba
     return b'{"type":"FeatureCollection","features":[' + text.encode() + b"]," + orjson.dumps(rest)[1:]
 
 
-def single(principal: Principal, layer: Layer, pk: Any, query: Query) -> tuple[dict[str, Any], Feature]:
-    """One feature as GeoJSON, and its row; NotFound where there is none for this principal."""
-    feature = gate.fetch(principal, layer, pk)
+def single(principal: Principal, layer: Layer, feature: Feature, crs: ServedCRS, base_url: str) -> dict[str, Any]:
+    """One feature as GeoJSON, with its links.
+
+    Not by pygeoapi: it replaces ``<`` and ``>`` in the values, and a client that sends them back would store that.
+    """
     rows = gate.restrict(principal, layer).filter(pk=feature.pk)
-    return orjson.loads(_text(layer, rows, query)), feature
-
-
-def ways(principal: Principal, layer: Layer, feature: Feature, base_url: str) -> list[dict[str, str]]:
-    """Where a feature leads besides itself: its panel, and its own address again for those who may change it."""
-    desk = base_url.removesuffix("/ogc")
-    found = [
-        {"rel": "related", "type": "text/html", "title": _("详情"), "href": f"{desk}/desk/{layer.key}/{feature.pk}"},
+    found: dict[str, Any] = orjson.loads(_text(layer, rows, Query(crs=crs, fields=gate.fields(principal, layer))))
+    collection = f"{base_url}/collections/{layer.key}"
+    address = f"{collection}/items/{feature.pk}"
+    panel = f"{base_url.removesuffix('/ogc')}/desk/{layer.key}/{feature.pk}"
+    links = [
+        {"rel": "self", "type": GEOJSON, "title": _("本要素"), "href": address},
+        {"rel": "alternate", "type": "text/html", "title": _("本要素（网页）"), "href": f"{address}?f=html"},
+        {"rel": "collection", "type": "application/json", "title": layer.title, "href": collection},
+        {"rel": "related", "type": "text/html", "title": _("详情"), "href": panel},
     ]
     if gate.restrict(principal, layer, "change").filter(pk=feature.pk).exists():
-        address = f"{base_url}/collections/{layer.key}/items/{feature.pk}"
-        found.append({"rel": "edit", "type": "application/geo+json", "title": _("修改"), "href": address})
-    return found
+        links.append({"rel": "edit", "type": GEOJSON, "title": _("修改"), "href": address})
+    return found | {"links": links}
 
 
 def matched(principal: Principal, layer: Layer, query: Query) -> int | None:
@@ -114,15 +118,14 @@ def _links(
         params = asked | ({"offset": str(offset)} if offset else {}) | {"f": kind}
         return {"rel": rel, "type": media, "title": title, "href": f"{address}/items?{urlencode(params)}"}
 
-    geojson = "application/geo+json"
     found = [
-        link("self", "json", geojson, _("本页（GeoJSON）"), query.offset),
+        link("self", "json", GEOJSON, _("本页（GeoJSON）"), query.offset),
         link("alternate", "html", "text/html", _("本页（网页）"), query.offset),
         {"rel": "collection", "type": "application/json", "title": layer.title, "href": address},
     ]
     if query.offset:
-        found.append(link("prev", "json", geojson, _("上一页"), max(0, query.offset - query.limit)))
+        found.append(link("prev", "json", GEOJSON, _("上一页"), max(0, query.offset - query.limit)))
     end = query.offset + returned
     if returned == query.limit and (matched is None or end < matched):
-        found.append(link("next", "json", geojson, _("下一页"), end))
+        found.append(link("next", "json", GEOJSON, _("下一页"), end))
     return found

@@ -7,9 +7,8 @@ from pygeoapi.provider.base_mvt import BaseMVTProvider
 
 from services.access import gate
 from services.catalog.layer import Layer
-from services.ogc import items, records, tilesets, writing
+from services.ogc import records, tilesets, writing
 from services.ogc.engine import asked
-from services.ogc.query import Query, crs_of
 
 
 class Features(BaseProvider):
@@ -25,12 +24,8 @@ class Features(BaseProvider):
         return self._fields
 
     def get(self, identifier: str, **kwargs: Any) -> dict[str, Any]:
-        """One feature with its links; pygeoapi adds those to itself and to its collection."""
-        principal, request = self.now.principal, self.now.request
-        query = Query(fields=gate.fields(principal, self.layer), crs=crs_of(request.GET.dict(), "crs"))
-        content, feature = items.single(principal, self.layer, identifier, query)
-        request.feature = feature  # type: ignore[attr-defined]
-        return content | {"links": items.ways(principal, self.layer, feature, self.now.base_url)}
+        """Whether a feature is there: pygeoapi asks before it deletes."""
+        return {"id": str(gate.fetch(self.now.principal, self.layer, identifier).pk)}
 
     def create(self, item: bytes) -> str:
         return str(writing.create(self.now.principal, self.layer, item, self._crs()).pk)
@@ -38,10 +33,6 @@ class Features(BaseProvider):
     def update(self, identifier: str, item: bytes) -> bool:
         writing.replace(self.now.principal, self.layer, identifier, item, self._crs(), self._match())
         return True
-
-    def patch(self, identifier: str, item: bytes) -> None:
-        """Change part of a feature, which pygeoapi has no verb for."""
-        writing.update(self.now.principal, self.layer, identifier, item, self._crs(), self._match())
 
     def delete(self, identifier: str) -> bool:
         writing.delete(self.now.principal, self.layer, identifier, self._match())

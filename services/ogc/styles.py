@@ -46,7 +46,7 @@ def summary(layer: Layer, base_url: str) -> dict[str, Any]:
         "links": [
             *sheets,
             {"rel": "describedby", "type": "application/json", "href": f"{address}/metadata"},
-            {"rel": "preview", "type": "text/html", "title": _("图例"), "href": f"{address}/legend"},
+            {"rel": "preview", "type": "text/html", "title": _("图例"), "href": f"{address}/legend?f=html"},
         ],
     }
 

@@ -101,7 +101,7 @@ def _feature(body: bytes) -> dict[str, Any]:
         raise _refused("body", _("不是有效的 JSON：第 %d 行有误。") % error.lineno) from None
     if not isinstance(feature, dict) or feature.get("type") != "Feature":
         raise _refused("type", _("应为 GeoJSON Feature。"))
-    if not isinstance(feature.get("properties", {}) or {}, dict):
+    if not isinstance(feature.get("properties"), dict | None):
         raise _refused("properties", _("应为对象。"))
     return feature
 

@@ -98,7 +98,7 @@ class _Compiler:
         raise bad(_("%s 不是值。") % operator.upper())
 
     def field(self, name: Any) -> Described:
-        if name not in self.fields:
+        if not isinstance(name, str) or name not in self.fields:
             allowed = ", ".join([*self.fields, *self.names])
             raise bad(_("没有属性“%(name)s”；可用属性：%(allowed)s。") % {"name": str(name)[:60], "allowed": allowed})
         return self.fields[name]
