@@ -1,5 +1,7 @@
 """People, their certificates and their training."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Concat, Left, Right
@@ -10,7 +12,7 @@ from layers.people.rules import validate_identity_number
 from services.catalog.models import Feature, Record
 
 
-def masked(name: str, first: int, hidden: int, label: str) -> models.GeneratedField:
+def masked(name: str, first: int, hidden: int, label: Any) -> models.GeneratedField:
     """A column that the database computes from a private one: its first characters, stars, its last four."""
     stars = Value("*" * hidden)
     return models.GeneratedField(

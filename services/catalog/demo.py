@@ -17,7 +17,7 @@ from uuid import UUID
 
 import numpy as np
 import shapely
-from django.apps import apps
+from django.apps import AppConfig, apps
 from django.db import connection, models, transaction
 from django.utils import timezone
 
@@ -219,12 +219,12 @@ class DemoCity:
     def load(self, model: type[models.Model], rows: Iterable[Mapping[str, Any]]) -> None:
         """Write rows by COPY; what a row leaves out gets the model's default. Values go in as they are."""
         rows = list(rows)
-        if not rows:
-            return
-        given = rows[0].keys()
+        given = {name for row in rows for name in row}
         fields = [f for f in model._meta.concrete_fields if not f.generated]
+        if unknown := given - {f.name for f in fields}:
+            raise ValueError(f"{model.__name__} has no field {', '.join(sorted(unknown))}")
         fields = [f for f in fields if f.name in given or not f.has_db_default()]
-        quoted = ", ".join(connection.ops.quote_name(f.column) for f in fields)
+        quoted = ", ".join(connection.ops.quote_name(str(f.column)) for f in fields)
         table = connection.ops.quote_name(model._meta.db_table)
         with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({quoted}) FROM STDIN") as copy:
             for row in rows:
@@ -251,17 +251,7 @@ def short_name(name: str) -> str:
 def seeds() -> dict[str, Seed]:
     """The ``seed`` function of every app that has one, by label; what a domain points at comes before it."""
     found = {app.label: app for app in apps.get_app_configs() if find_spec(f"{app.name}.seed")}
-    graph = {
-        label: {
-            field.related_model._meta.app_label
-            for model in app.get_models()
-            for field in model._meta.get_fields()
-            if (field.many_to_one or field.many_to_many) and not field.auto_created
-        }
-        & (found.keys() - {label})
-        for label, app in found.items()
-    }
-    graph = {label: sorted(before) for label, before in graph.items()}
+    graph = {label: sorted(_pointed_at(app) & (found.keys() - {label})) for label, app in found.items()}
     return {label: import_module(f"{found[label].name}.seed").seed for label in TopologicalSorter(graph).static_order()}
 
 
@@ -275,6 +265,16 @@ def sow(city: DemoCity, label: str, seed: Seed) -> bool:
     with transaction.atomic():
         seed(city)
     return True
+
+
+def _pointed_at(app: AppConfig) -> set[str]:
+    """The apps whose rows the rows of this one point at."""
+    return {
+        field.remote_field.model._meta.app_label
+        for model in app.get_models()
+        for field in (*model._meta.concrete_fields, *model._meta.many_to_many)
+        if field.remote_field is not None
+    }
 
 
 def _scatter(rng: np.random.Generator, shape: Any, centre: Any, count: int, spread: float) -> Any:

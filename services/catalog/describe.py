@@ -58,6 +58,7 @@ class Described:
     def value_field(self) -> models.Field:
         """The field of the stored value: for a foreign key the key it points at, for a computed column its output."""
         if isinstance(self.field, models.GeneratedField):
+            assert self.field.output_field is not None
             return self.field.output_field
         return self.field.target_field if isinstance(self.field, models.ForeignKey) else self.field
 
