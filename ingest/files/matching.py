@@ -89,6 +89,9 @@ def _score(field: Described, column: str) -> float:
     # 类别 for 兴趣点类别, or the other way round.
     if len(bare) >= 2 and any(len(name) >= 2 and (name.endswith(bare) or bare.endswith(name)) for name in names):
         return 0.8
+    # A misspelt heading may be guessed for text and numbers; religion is not a region.
+    if field.related is not None or field.choices:
+        return 0.0
     return max((SequenceMatcher(None, bare, name).ratio() * 0.9 for name in names if len(name) > 2), default=0.0)
 
 
