@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from gis.fields import STORAGE_SRID, MultiPolygonField
+from gis.fields import STORAGE_SRID, MultiPolygonField, PointField
 
 
 def code_prefix(code: str) -> str:
@@ -58,6 +58,7 @@ class Region(models.Model):
         "self", models.PROTECT, verbose_name=_("上级"), null=True, blank=True, related_name="children"
     )
     geom = MultiPolygonField(_("边界"), null=True, blank=True)
+    place = PointField(_("标注位置"), null=True, blank=True, help_text=_("名称写在此处，在最大的一块之内"))
     valid_from = models.DateField(_("启用日期"), null=True, blank=True)
     valid_to = models.DateField(_("停用日期"), null=True, blank=True, help_text=_("自该日起不再使用。"))
     replaced_by = models.ForeignKey(

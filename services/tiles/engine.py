@@ -24,6 +24,8 @@ REGION_LAYERS = (
     ("county", Region.Level.COUNTY, 7),
 )
 """Source layer of the base map, level, and the zoom from which it is drawn."""
+LABEL_SUFFIX = "_label"
+"""The names of each level are points in a source layer of their own."""
 
 
 def fields(layer: Layer) -> tuple[str, ...]:
@@ -76,7 +78,7 @@ def packed(
 
 
 def regions(z: int, x: int, y: int) -> bytes:
-    """The uncompressed base map tile: source layers province, city and county, with name and code."""
+    """The uncompressed base map tile: areas in the source layers province, city and county, names as points beside."""
     return unpacked(packed_regions(z, x, y))
 
 
@@ -86,8 +88,12 @@ def packed_regions(z: int, x: int, y: int) -> bytes:
     def draw() -> bytes:
         rows = Region.objects.current()
         return b"".join(
-            mvt.tile(rows.filter(level=level), z, x, y, name=name, properties={"name": "name", "code": "code"})
+            mvt.tile(rows.filter(level=level), z, x, y, name=f"{name}{suffix}", geom=geom, properties=properties)
             for name, level, zoom in REGION_LAYERS
+            for suffix, geom, properties in (
+                ("", "geom", {}),
+                (LABEL_SUFFIX, "place", {"name": "name", "code": "code"}),
+            )
             if z >= zoom
         )
 

@@ -35,6 +35,15 @@ WHERE (r.name, r.level, r.parent_id, r.geom, r.valid_to, r.replaced_by_id) IS DI
       (excluded.name, excluded.level, excluded.parent_id, excluded.geom, excluded.valid_to, excluded.replaced_by_id)
 """
 
+# Farthest from any edge of the largest piece: a name there lies inside and is drawn once, not once a tile.
+_PLACES = """
+UPDATE spatial_region SET place = (
+    SELECT ST_SetSRID((ST_MaximumInscribedCircle(ST_Simplify(d.geom, 0.01))).center, ST_SRID(d.geom))
+    FROM (SELECT p.geom FROM ST_Dump(spatial_region.geom) p ORDER BY ST_Area(p.geom) DESC LIMIT 1) d
+)
+WHERE geom IS NOT NULL
+"""
+
 # Only regions with no bounded region below them: a place then lies in one region, the deepest.
 _PARTS = """
 INSERT INTO spatial_regionpart (region_id, geom)
@@ -87,6 +96,7 @@ class Command(BaseCommand):
             if changed or not _has_parts(cursor):
                 cursor.execute("DELETE FROM spatial_regionpart")
                 cursor.execute(_PARTS)
+                cursor.execute(_PLACES)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE spatial_region")
             cursor.execute("ANALYZE spatial_regionpart")
