@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from command_center.desk import editing, map, sessions, tokens, views
+from command_center.desk import editing, intake, map, outputs, sessions, tokens, views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="desk"), name="root"),
@@ -18,8 +18,19 @@ urlpatterns = [
     path("desk/tokens/<int:pk>/withdraw", tokens.withdraw, name="desk-token-withdraw"),
     path("desk/region-at", editing.region_at, name="desk-region-at"),
     path("desk/choices/<slug:key>", editing.choices, name="desk-choices"),
+    path("desk/jobs", intake.jobs, name="desk-jobs"),
+    path("desk/jobs/<uuid:pk>", intake.job, name="desk-job"),
+    path("desk/jobs/<uuid:pk>/dismiss", intake.dismiss, name="desk-dismiss"),
+    path("desk/imports/<uuid:pk>", intake.settings, name="desk-import"),
+    path("desk/imports/<uuid:pk>/undo", intake.undo, name="desk-undo"),
+    path("desk/imports/<uuid:pk>/discard", intake.discard, name="desk-discard"),
+    path("desk/imports/<uuid:pk>/report", intake.report, name="desk-report"),
+    path("desk/<slug:key>/import", intake.upload, name="desk-upload"),
     path("desk/<slug:key>", views.layer, name="desk-layer"),
     path("desk/<slug:key>/<uuid:pk>", views.layer, name="desk-feature"),
+    path("desk/<slug:key>/stats", outputs.stats, name="desk-stats"),
+    path("desk/<slug:key>/export", outputs.export, name="desk-export"),
+    path("desk/<slug:key>/map.html", outputs.html_map, name="desk-html-map"),
     path("desk/<slug:key>/new", editing.new, name="desk-new"),
     path("desk/<slug:key>/<uuid:pk>/edit", editing.edit, name="desk-edit"),
     path("desk/<slug:key>/<uuid:pk>/delete", views.delete, name="desk-delete"),

@@ -13,7 +13,7 @@ import "./css/pages.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";
 import { startFind } from "./desk/find";
-import { startPreferences } from "./desk/preferences";
+import { startFilterForms, startPreferences } from "./desk/preferences";
 import { startToasts } from "./desk/toasts";
 import { fillCounts } from "./desk/counts";
 import { startReferences } from "./desk/references";
@@ -23,6 +23,7 @@ startMenus();
 startFind();
 startPreferences();
 startReferences();
+startFilterForms();
 htmx.process(document.body);
 
 const workspace = document.querySelector<HTMLElement>("[data-workspace]");

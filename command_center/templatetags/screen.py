@@ -94,3 +94,15 @@ def item(mapping: Any, key: Any) -> Any:
 def kilometres(metres: float) -> str:
     """A distance in kilometres with one digit after the point."""
     return f"{metres / 1000:.1f}"
+
+
+@register.filter
+def percent(share: float) -> str:
+    """A share as per cent with one digit after the point."""
+    return f"{share:.1%}"
+
+
+@register.filter
+def unlocalized(number: int) -> str:
+    """A number without thousands separators: a code, not an amount."""
+    return str(number)

@@ -9,3 +9,29 @@ export function startPreferences(): void {
     });
   });
 }
+
+/** Forms of filters outside the workspace send themselves when a value changes. */
+export function startFilterForms(): void {
+  document.querySelectorAll<HTMLFormElement>("form[data-auto-submit]").forEach((form) => {
+    form.addEventListener("change", () => {
+      for (const input of form.querySelectorAll("input")) if (input.value === "") input.disabled = true;
+      form.submit();
+    });
+  });
+  document.querySelectorAll<HTMLSelectElement>("[data-auto-submit-select]").forEach((select) => {
+    select.addEventListener("change", () => select.form?.requestSubmit());
+  });
+  const upload = document.querySelector<HTMLInputElement>("[data-upload] input[type=file]");
+  const drop = upload?.closest<HTMLElement>(".drop");
+  upload?.addEventListener("change", () => {
+    const name = drop?.querySelector("[data-file-name]");
+    if (name && upload.files?.[0]) name.textContent = upload.files[0].name;
+  });
+  drop?.addEventListener("dragover", (event) => event.preventDefault());
+  drop?.addEventListener("drop", (event) => {
+    event.preventDefault();
+    if (!upload || !event.dataTransfer?.files.length) return;
+    upload.files = event.dataTransfer.files;
+    upload.dispatchEvent(new Event("change"));
+  });
+}
