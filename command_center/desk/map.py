@@ -12,6 +12,7 @@ from command_center.templatetags.screen import theme_named
 from services.access import gate
 from services.catalog.layer import Layer
 from services.tiles.engine import LABEL_SUFFIX
+from services.tiles.engine import LABEL_SUFFIX
 from styles import Theme
 from styles.basemap import basemap
 
@@ -54,6 +55,7 @@ def style_of(layers: list[Layer], theme: Theme) -> dict[str, Any]:
         label_suffix=LABEL_SUFFIX,
         glyphs_url=static("glyphs") + "/{fontstack}/{range}.pbf",
         sprite_url=static("sprite/sprite"),
+        label_suffix=LABEL_SUFFIX,
     )
     depth = {"polygon": 0, "any": 0, "line": 1, "point": 2}
     for layer in sorted(layers, key=lambda layer: depth[layer.geometry_type]):
