@@ -12,7 +12,6 @@ from command_center.templatetags.screen import theme_named
 from services.access import gate
 from services.catalog.layer import Layer
 from services.tiles.engine import LABEL_SUFFIX
-from services.tiles.engine import LABEL_SUFFIX
 from styles import Theme
 from styles.basemap import basemap
 
@@ -52,7 +51,6 @@ def style_of(layers: list[Layer], theme: Theme) -> dict[str, Any]:
     style = basemap(
         theme,
         region_tiles_url=REGION_TILES,
-        label_suffix=LABEL_SUFFIX,
         glyphs_url=static("glyphs") + "/{fontstack}/{range}.pbf",
         sprite_url=static("sprite/sprite"),
         label_suffix=LABEL_SUFFIX,
