@@ -136,7 +136,7 @@ def configure(
     _settable(item)
     if srid is not None:
         item.srid = srid or None
-    given = {"datum": datum, "policy": policy, "repair": repair}
+    given: dict[str, Any] = {"datum": datum, "policy": policy, "repair": repair}
     for name, setting in (("place", place), ("mapping", mapping), ("constants", constants)):
         given[name] = None if setting is None else {k: v for k, v in setting.items() if v not in (None, "")}
     for name, value in given.items():

@@ -68,7 +68,7 @@ class Placer:
         array = np.array(shapes, dtype=object)
         self.tally.flattened += int(np.count_nonzero(shapely.has_z(array) | shapely.has_m(array)))
         try:
-            moved = to_storage(array, self.crs)  # type: ignore[arg-type] - shapely works on arrays alike
+            moved = to_storage(array, self.crs)  # type: ignore[arg-type]  # shapely takes arrays too
         except SpatialError:
             moved = [None] * len(shapes)
             for n, shape in enumerate(shapes):

@@ -5,7 +5,7 @@ from itertools import batched
 from typing import Any
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
@@ -65,7 +65,7 @@ def _used(layer: Layer, keys: Sequence[UUID]) -> Iterator[UUID]:
         for relation in model._meta.get_fields(include_hidden=True):
             if not relation.auto_created or relation.concrete or not (relation.one_to_many or relation.one_to_one):
                 continue
-            pointing: models.ForeignKey = relation.field  # type: ignore[union-attr]
+            pointing: Any = relation.field  # type: ignore[union-attr]
             rows = pointing.model._base_manager.filter(**{f"{pointing.name}__in": keys})
             yield from rows.values_list(pointing.attname, flat=True).distinct()
 
