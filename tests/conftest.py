@@ -1,4 +1,4 @@
-"""Fixtures of all tests: real PostGIS with a small demo city, real Redis, a real web server, users who look at the same rows."""
+"""Fixtures of all tests: real PostGIS with a small demo city, real Redis, a real server, people with unlike rights."""
 
 import os
 import socket

@@ -68,7 +68,8 @@ def test_summaries_leave_missing_values_out_and_keep_zero(who: dict[str, Princip
     rows = list(PROJECTS.rows())[:3]
     for row, area in zip(rows, (0.0, 10.0, None), strict=True):
         type(row).objects.filter(pk=row.pk).update(floor_area=area, address="三个工程在这里")
-    found = {s.name: s for s in summaries(who["admin"], PROJECTS, parse(who["admin"], PROJECTS, {"q": "三个工程在这里"}))}
+    filters = parse(who["admin"], PROJECTS, {"q": "三个工程在这里"})
+    found = {summary.name: summary for summary in summaries(who["admin"], PROJECTS, filters)}
     area = found["floor_area"]
     assert (area.count, area.total, area.mean, area.minimum) == (2, 10.0, 5.0, 0.0)
 
