@@ -11,9 +11,8 @@ from services.accounts.models import User
 
 pytestmark = pytest.mark.django_db
 ROOT: Path = settings.ROOT
-SOURCES = [
-    p for f in ("gis", "styles", "services", "ingest", "layers", "command_center") for p in (ROOT / f).rglob("*.py")
-]
+FOLDERS = ("gis", "styles", "services", "ingest", "layers", "command_center")
+SOURCES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 PAGES = ("/desk", "/desk/projects", "/desk/tokens", "/desk/search?q=x", "/ogc/?f=html", "/ogc/collections?f=html")
 
 
@@ -34,7 +33,7 @@ def test_a_page_allows_only_our_own_scripts_and_no_frame(page: str) -> None:
     assert response.headers["Referrer-Policy"] == "same-origin"
     body = response.content.decode()
     assert not re.search(r"\son\w+\s*=", body), "an inline event handler"
-    assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", body), "an address outside"
+    assert not re.search(r"""(?:src|href)=["'](?:https?:)?//(?!127\.0\.0\.1/)""", body), "an address outside"
 
 
 def test_error_pages_show_no_trace_of_the_inside() -> None:
