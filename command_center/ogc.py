@@ -20,7 +20,7 @@ from services.access import gate
 from services.access.errors import NotFound, Refused
 from services.access.principal import Principal
 from services.catalog.layer import Layer
-from services.ogc import describe, engine, items, openapi, query, schema, styles, tilesets, writing
+from services.ogc import describe, engine, items, openapi, processes, query, schema, styles, tilesets, writing
 from services.ogc.engine import CATALOGUE
 from services.tiles import engine as tile_engine
 from styles import DESK_LIGHT, THEMES
@@ -320,6 +320,7 @@ def process_list(request: HttpRequest, name: str | None = None) -> HttpResponse:
 @require_http_methods(["POST"])
 def execution(request: HttpRequest, name: str) -> HttpResponse:
     """Execute a process, at once or as a job."""
+    processes.check_body(request.body)
     found = engine.run(request, processing.execute_process, name)
     response = private(HttpResponse(orjson.dumps(found.document), content_type=JSON, status=found.status))
     if found.status == 201:

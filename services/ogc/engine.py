@@ -23,10 +23,10 @@ from services.access import gate
 from services.access.errors import AccessError, Conflict, Invalid, NotFound
 from services.access.principal import Principal
 from services.catalog.layer import Layer, registry
+from services.ogc.jobs import PROCESS
 
 CATALOGUE = "layers"
 """Id of the collection that lists the layers as records."""
-PROCESS = "buffer-count"
 MOST_ITEMS, DEFAULT_ITEMS = 10_000, 100
 
 
@@ -177,7 +177,7 @@ def _collection(layer: Layer) -> dict[str, Any]:
                 "name": "services.ogc.providers.Features",
                 "data": layer.key,
                 "id_field": "id",
-                "editable": layer.owns_geometry,
+                "editable": True,
                 "crs": list(crs_uris()),
                 "storage_crs": CRS84_URI,
             },

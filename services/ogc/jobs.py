@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from services.ogc.engine import PROCESS
-from services.ogc.processes import buffer_count
 from services.operations.jobs import Run, job
+
+PROCESS = "buffer-count"
 
 
 @job(PROCESS)
 def count(run: Run) -> dict[str, Any]:
     """Count what lies within a distance, with the rights of whoever asked."""
+    # pygeoapi takes its time to import: not at every start.
+    from services.ogc.processes import buffer_count
+
     return buffer_count(run.principal, run.inputs)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from django.contrib.gis.db.models import GeometryField
 from django.contrib.gis.geos import GEOSGeometry
 from django.db import connection
@@ -42,6 +43,18 @@ def buffer_count(principal: Principal, inputs: Mapping[str, Any]) -> dict[str, A
     return {"distance": distance, "total": sum(c["count"] for c in counts), "counts": counts}
 
 
+def check_body(body: bytes) -> None:
+    """Refuse a body that pygeoapi would stumble over."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _wrong("body", _("不是有效的 JSON：第 %d 行有误。") % error.lineno) from None
+    if not isinstance(document, dict) or not isinstance(document.get("inputs", {}), dict):
+        raise _wrong("inputs", _("应为对象。"))
+    if "subscriber" in document:
+        raise _wrong("subscriber", _("不支持回调。"))
+
+
 def _checked(principal: Principal, inputs: Mapping[str, Any]) -> tuple[GEOSGeometry, float, list[Layer]]:
     unknown = sorted(set(inputs) - set(INPUTS))
     if unknown:
@@ -57,7 +70,7 @@ def _checked(principal: Principal, inputs: Mapping[str, Any]) -> tuple[GEOSGeome
         raise _wrong("distance", _("点的距离必须大于 0。"))
     seen = {layer.key: layer for layer in gate.layers(principal)}
     keys = inputs.get("layers", list(seen))
-    if not isinstance(keys, list) or any(key not in seen for key in keys):
+    if not isinstance(keys, list) or any(not isinstance(key, str) or key not in seen for key in keys):
         raise _wrong("layers", _("应为图层标识的列表；可用：%s。") % ", ".join(seen))
     return place, float(distance), [seen[key] for key in dict.fromkeys(keys)]
 
@@ -100,8 +113,6 @@ class Manager(BaseManager):
     ) -> tuple[str, str, Any, JobStatus, dict[str, str]]:
         """Run the process, or submit it where the client prefers that."""
         principal = asked().principal
-        if not isinstance(data_dict, dict):
-            raise _wrong("inputs", _("应为对象。"))
         if execution_mode == RequestedProcessExecutionMode.respond_async:
             if principal.is_public:
                 raise LogInNeeded(_("异步执行需要登录。"))
