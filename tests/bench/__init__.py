@@ -1,0 +1,1 @@
+"""Speed side by side with other servers on the same rows and the same machine: ``make bench``."""
