@@ -4,6 +4,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from ingest.files import delimited, vectors, workbooks
+from ingest.files import delimited
 from ingest.files.source import Source, SourceRow
 from services.access.errors import Invalid, TooLarge
 
@@ -80,7 +81,10 @@ def rows(path: Path, name: str) -> Iterator[SourceRow]:
 
 
 def _reader(path: Path) -> Any:
-    return {".csv": delimited, ".xlsx": workbooks}.get(path.suffix, vectors)
+    if path.suffix == ".csv":
+        return delimited
+    # GDAL and openpyxl cost 150 MB and seconds at start: only who imports a file of theirs pays.
+    return import_module("ingest.files.workbooks" if path.suffix == ".xlsx" else "ingest.files.vectors")
 
 
 def _check_start(path: Path, ending: str) -> None:

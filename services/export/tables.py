@@ -37,12 +37,18 @@ class Format:
     write: Callable[[writers.Table], Iterator[bytes]]
 
 
+def _geopackage(table: writers.Table) -> Iterator[bytes]:
+    from services.export.geopackages import geopackage
+
+    return geopackage(table)
+
+
 FORMATS = {
     "xlsx": Format(
         "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", True, writers.xlsx
     ),
     "csv": Format("csv", "text/csv; charset=utf-8", True, writers.csv_text),
-    "gpkg": Format("gpkg", "application/geopackage+sqlite3", False, writers.geopackage),
+    "gpkg": Format("gpkg", "application/geopackage+sqlite3", False, _geopackage),
     "geojson": Format("geojson", "application/geo+json", False, writers.geojson),
 }  # fmt: skip
 
