@@ -83,7 +83,9 @@ def add_record(request: HttpRequest, key: str, pk: UUID, tab: str) -> HttpRespon
             form.refuse(error)
         else:
             opened = panels.tab(principal, layer, pk, tab)
-            response = render(request, "desk/tab.html", {"layer": layer, "pk": pk, "tab": opened, "fresh": opened.total})
+            response = render(
+                request, "desk/tab.html", {"layer": layer, "pk": pk, "tab": opened, "fresh": opened.total}
+            )
             response.headers["HX-Trigger"] = "record-added"
             return response
     return render(request, "desk/record.html", {"layer": layer, "pk": pk, "tab": declared, "form": form})
@@ -95,7 +97,9 @@ def choices(request: HttpRequest, key: str) -> HttpResponse:
     principal = request.principal  # type: ignore[attr-defined]
     text = request.GET.get("q", "").strip()[:100]
     if key == "regions":
-        found = [(r.code, r.name, f"{r.parent.name if r.parent else ''} {r.code}") for r in regions.named(text, SUGGESTED)]
+        found = [
+            (r.code, r.name, f"{r.parent.name if r.parent else ''} {r.code}") for r in regions.named(text, SUGGESTED)
+        ]
     else:
         layer = gate.layer_for(principal, key)
         rows = narrow(principal, layer, Filters(text=text)).order_by("name", "pk")[:SUGGESTED]
@@ -112,7 +116,12 @@ def region_at(request: HttpRequest) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest, layer: Layer, form: forms.RowForm, feature: Any = None, status: int = 200, conflict: Any = None
+    request: HttpRequest,
+    layer: Layer,
+    form: forms.RowForm,
+    feature: Any = None,
+    status: int = 200,
+    conflict: Any = None,
 ) -> HttpResponse:
     principal: Principal = request.principal  # type: ignore[attr-defined]
     return render(

@@ -18,6 +18,7 @@ from services.catalog.models import FeatureIndex
 Box = tuple[float, float, float, float]
 KEPT = 20
 """Seconds that a count may be old."""
+NO_COLOR = "#7d8899"
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ def _figure(layer: Layer, counts: dict[str, int]) -> Figure:
     if layer.state_field is None or not total:
         return Figure(layer, total)
     colors = state_colors(layer)
+    label = layer.state_field.display
     order = [str(value) for value in layer.state_field.choices]
     states = [
-        State(value, layer.state_field.display(value), colors.get(value, "#7d8899"), counts[value], counts[value] / total)
+        State(value, label(value), colors.get(value, NO_COLOR), counts[value], counts[value] / total)
         for value in sorted(counts, key=lambda v: order.index(v) if v in order else len(order))
         if counts[value]
     ]  # fmt: skip

@@ -83,7 +83,13 @@ class RowForm(forms.Form):
         grouped: dict[str, list[Line]] = {}
         for name, described in self.described.items():
             grouped.setdefault(_section(described), []).append(Line(self, name, described))
-        titles = {"main": _("基本信息"), "links": _("关联单位与对象"), "numbers": _("数量指标"), "dates": _("日期"), "text": _("说明")}
+        titles = {
+            "main": _("基本信息"),
+            "links": _("关联单位与对象"),
+            "numbers": _("数量指标"),
+            "dates": _("日期"),
+            "text": _("说明"),
+        }
         for key, title in titles.items():
             if key in grouped:
                 yield title, grouped[key]

@@ -77,7 +77,7 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
         "srids": SRIDS,
         "datums": Datum.choices,
         "policies": Import.Policy.choices,
-        "place": (list(item.place.get("columns", [])) + ["", ""])[:2],
+        "place": [*item.place.get("columns", []), "", ""][:2],
     }
     return render(request, "desk/matching.html", context, status=422 if refusal else 200)
 

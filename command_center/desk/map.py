@@ -56,11 +56,15 @@ def style_of(layers: list[Layer], theme: Theme) -> dict[str, Any]:
         label_suffix=LABEL_SUFFIX,
     )
     depth = {"polygon": 0, "any": 0, "line": 1, "point": 2}
+    drawn: list[dict[str, Any]] = []
     for layer in sorted(layers, key=lambda layer: depth[layer.geometry_type]):
         style["sources"][layer.key] = {
             "type": "vector", "tiles": [tiles(layer)], "maxzoom": MAXZOOM, "minzoom": layer.zoom, "promoteId": "id",
         }  # fmt: skip
-        style["layers"] += layer.style.maplibre(layer.key, layer.key, theme)
+        drawn += layer.style.maplibre(layer.key, layer.key, theme)
+    # Whatever a layer gathers or selects stands above the single features of all layers.
+    above = {"label": 1, "cluster": 2, "selected": 3}
+    style["layers"] += sorted(drawn, key=lambda part: above.get(part["metadata"]["zhutu:role"], 0))
     return style
 
 

@@ -15,9 +15,13 @@ from services.access import gate
 from services.access.principal import Principal
 from services.catalog.describe import describe
 from services.catalog.layer import Layer
-from services.export import htmlmap, tables
+from services.export import tables
 from services.search.filters import Filters, narrow, parse, widgets
 from services.stats import counts
+
+PALETTE = ("#2f6fd6", "#2fa88a", "#e0a100", "#8a6fd1", "#d9622b", "#3aa6c9")
+SLICES = len(PALETTE)
+"""More values than these stand as bars of one colour."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,9 @@ def html_map(request: HttpRequest, key: str) -> HttpResponse:
     layer = gate.layer_for(principal, key, "export")
     filters = parse(principal, layer, asked(request))
     rows = narrow(principal, layer, filters)
+    # folium brings pandas: 60 MB that only this door needs.
+    from services.export import htmlmap
+
     response = HttpResponse(htmlmap.html_map(principal, layer, rows, _caption(principal, layer, filters)))
     response.headers["Content-Disposition"] = attachment(tables.file_name(layer, "html"))
     return response
@@ -127,8 +134,14 @@ def _chart(layer: Layer, by: str, filters: Filters, tallies: list[counts.Tally])
     most = sum(tally.count for tally in tallies) or 1
     colors = figures.state_colors(layer) if by == "state" else {}
     bars = [
-        Bar(t.label or _("未填"), t.count, t.count / most, _list(layer, by, t.value, filters), colors.get(t.value, ""))
-        for t in tallies
+        Bar(
+            t.label or _("未填"),
+            t.count,
+            t.count / most,
+            _list(layer, by, t.value, filters),
+            colors.get(t.value) or (PALETTE[number] if len(tallies) <= SLICES else PALETTE[0]),
+        )
+        for number, t in enumerate(tallies)
     ]
     return Chart(by, describe(layer.model, by).label, bars)
 

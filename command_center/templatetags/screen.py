@@ -53,7 +53,7 @@ def icon(name: str, classes: str = "") -> SafeString:
 
 @register.simple_tag
 def pictogram(layer: Layer, classes: str = "") -> SafeString:
-    """A layer's pictogram in the colour of the text around it: the one named after its model, else its style's first."""
+    """A layer's pictogram in the colour of the text: the one named after its model, else its style's first."""
     symbol = layer.style.classes()[0].symbol
     if isinstance(symbol, Fill) and symbol.mark:
         symbol = symbol.mark
@@ -81,7 +81,7 @@ def colours(context: template.RequestContext) -> SafeString:
     names = ("background", "land", "surface", "text", "muted", "accent")
     parts = [f"--z-{name}:{getattr(theme, name)}" for name in names]
     parts += [f"--z-{name}:{theme.readable(color)}" for name, color in theme.status.items()]
-    return mark_safe(f':root{{{";".join(parts)}}}')  # noqa: S308 - our own constants
+    return mark_safe(f":root{{{';'.join(parts)}}}")  # noqa: S308 - our own constants
 
 
 @register.filter

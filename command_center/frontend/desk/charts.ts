@@ -1,11 +1,11 @@
 // Charts of the statistics page: every bar and slice leads to the list it counts.
 import { BarChart, PieChart } from "echarts/charts";
-import { GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
+import { AriaComponent, GridComponent, TooltipComponent } from "echarts/components";
 import { init, use, type EChartsCoreOption } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { words } from "./words";
 
-use([BarChart, PieChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
+use([BarChart, PieChart, GridComponent, TooltipComponent, AriaComponent, CanvasRenderer]);
 
 interface Item {
   label: string;
@@ -14,8 +14,7 @@ interface Item {
   color: string;
 }
 
-const PALETTE = ["#2f6fd6", "#2fa88a", "#e0a100", "#8a6fd1", "#d9622b", "#3aa6c9", "#7a8899", "#c2549d", "#6d9b3a", "#a0522d"];
-const MOST_SLICES = 6;
+const SLICES = 6;
 
 /** Draw every chart of the page from the JSON block that stands beside it. */
 export function draw(): void {
@@ -47,25 +46,22 @@ function options(items: Item[]): EChartsCoreOption {
     // Rich text is drawn, not parsed: a name is never markup.
     tooltip: { renderMode: "richText", confine: true, backgroundColor: colour("surface"), borderColor: line(), textStyle: font },
   };
-  return items.length > MOST_SLICES ? { ...common, ...bars(items, font) } : { ...common, ...ring(items, font) };
+  return items.length > SLICES ? { ...common, ...bars(items, font) } : { ...common, ...ring(items, font) };
 }
 
 function ring(items: Item[], font: object): EChartsCoreOption {
   const total = items.reduce((sum, item) => sum + item.count, 0);
   return {
     series: [{
-      type: "pie", radius: ["48%", "72%"], center: ["50%", "50%"], cursor: "pointer",
+      type: "pie", radius: ["54%", "80%"], center: ["50%", "50%"], cursor: "pointer",
       itemStyle: { borderColor: colour("surface"), borderWidth: 2 },
-      label: { ...font, formatter: "{b}  {c}" },
-      labelLine: { length: 10, length2: 10, lineStyle: { color: line() } },
+      // The table beside it names the slices.
+      label: { show: true, position: "center", formatter: String(total), ...font, fontSize: 22, fontWeight: 600 },
       emphasis: { scaleSize: 4 },
-      data: items.map((item, i) => ({
-        name: item.label, value: item.count, itemStyle: { color: item.color || PALETTE[i % PALETTE.length] },
+      data: items.map((item) => ({
+        name: item.label, value: item.count, itemStyle: { color: item.color },
       })),
     }],
-    graphic: undefined,
-    title: undefined,
-    legend: undefined,
     aria: { enabled: true, description: `${words("count")} ${total}` },
   };
 }
@@ -79,7 +75,7 @@ function bars(items: Item[], font: object): EChartsCoreOption {
     series: [{
       type: "bar", barMaxWidth: 16, cursor: "pointer", name: words("count"),
       label: { show: true, position: "right", ...font },
-      data: items.map((item) => ({ value: item.count, itemStyle: { color: item.color || PALETTE[0], borderRadius: [0, 3, 3, 0] } })),
+      data: items.map((item) => ({ value: item.count, itemStyle: { color: item.color, borderRadius: [0, 3, 3, 0] } })),
     }],
   };
 }

@@ -7,7 +7,9 @@ import { words } from "./words";
 export function startMenus(): void {
   document.addEventListener("click", (event) => {
     const target = event.target as Element;
-    closeMenus(target.closest("details.menu"));
+    // A menu stays open while boxes are ticked in it, and closes once an item is chosen.
+    const chosen = target.closest(".menu-body a, .menu-body > button");
+    closeMenus(chosen ? null : target.closest("details.menu"));
     act(target);
   });
   document.addEventListener("keydown", (event) => {

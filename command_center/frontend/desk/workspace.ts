@@ -180,8 +180,15 @@ export class Workspace {
     this.carry();
     this.mark();
     window.addEventListener("popstate", () => this.apply(read(new URL(location.href))));
+    let unfolded = "";
+    document.body.addEventListener("htmx:beforeSwap", () => {
+      unfolded = document.querySelector<HTMLElement>("details[data-filter][open]")?.dataset.filter ?? "";
+    });
     document.body.addEventListener("htmx:afterSwap", (event) => {
-      if ((event.target as Element).id === "results") this.mark();
+      const swapped = event.target as Element;
+      if (swapped.id === "results") this.mark();
+      // The bar is drawn anew after every choice; a menu in which more is to be chosen stays open.
+      if (swapped.id === "filters") swapped.querySelector(`[data-filter="${CSS.escape(unfolded)}"]`)?.setAttribute("open", "");
     });
     document.addEventListener("click", (event) => this.clicked(event));
     document.addEventListener("keydown", (event) => {
