@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib.gis.geos import GEOSGeometry
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.utils.translation import gettext as _
 
 from services.access import gate
@@ -60,8 +60,11 @@ def delete(principal: Principal, layer: Layer, pk: str | UUID, *, read_at: datet
         raise Conflict(_("自您读取之后，该记录已被修改。请刷新后重试。"))
     key = feature.pk
     try:
-        with transaction.atomic():
+        with transaction.atomic(), connection.cursor() as cursor:
             feature.delete()
+            # Foreign keys wait for the commit: asked now, a member of this organisation is a conflict, not an error.
+            cursor.execute("set constraints all immediate")
+            cursor.execute("set constraints all deferred")
     except (models.ProtectedError, models.RestrictedError, IntegrityError) as error:
         raise Conflict(_("仍有其他记录引用它，不能删除。")) from error
     trail.note(

@@ -11,6 +11,7 @@ from layers.projects.models import Participation, Project
 from services.access import actions, gate
 from services.access.errors import Conflict, Invalid, LogInNeeded, NotFound, Refused
 from services.access.principal import PUBLIC, Holding, Principal
+from services.accounts.models import Membership, User
 from services.accounts.roles import Role
 from services.audit.models import Entry
 from services.catalog.layer import Layer, registry
@@ -140,3 +141,26 @@ def test_a_row_in_use_is_not_deleted(who: dict[str, Principal]) -> None:
     with pytest.raises(Conflict):
         actions.delete(who["admin"], registry.by_key["enterprises"], firm.pk)
     assert Enterprise.objects.filter(pk=firm.pk).exists()
+
+
+def test_an_organisation_with_members_is_not_deleted(who: dict[str, Principal]) -> None:
+    firm = Enterprise.objects.create(code="91330100799655058B", name="有成员的单位", region_id=HOME)
+    member = User.objects.create_user("member-of-firm")
+    Membership.objects.create(user=member, role=Role.CONTRACTOR, organisation_id=firm.pk)
+    with pytest.raises(Conflict):
+        actions.delete(who["admin"], registry.by_key["enterprises"], firm.pk)
+    assert FeatureIndex.objects.filter(pk=firm.pk).exists()
+
+
+def test_a_foreign_key_reaches_only_what_its_writer_sees(who: dict[str, Principal]) -> None:
+    theirs = gate.restrict(who["neighbour"], PROJECTS).first()
+    mine = gate.restrict(who["owner"], registry.by_key["cameras"]).first()
+    assert theirs is not None
+    assert mine is not None
+    foreign, missing = theirs.pk, uuid4()
+    answers = []
+    for target in (foreign, missing):
+        with pytest.raises(Invalid) as caught:
+            actions.change(who["owner"], registry.by_key["cameras"], mine.pk, {"project": target})
+        answers.append(caught.value.fields)
+    assert answers[0] == answers[1]
