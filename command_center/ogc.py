@@ -7,7 +7,6 @@ import orjson
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render
-from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 from pygeoapi.api import describe_collections, get_collection_schema, landing_page
@@ -17,7 +16,7 @@ from pygeoapi.api import tiles as tiling
 
 from command_center import tiles
 from services.access import gate
-from services.access.errors import NotFound, Refused
+from services.access.errors import NotFound
 from services.access.principal import Principal
 from services.catalog.layer import Layer
 from services.ogc import describe, engine, items, openapi, processes, query, schema, styles, tilesets, writing
@@ -55,7 +54,7 @@ def form(request: HttpRequest, *more: str) -> str:
     allowed = ("json", "html", *more)
     if asked is not None:
         if asked not in allowed:
-            raise query.wrong("f", _("可选值：%s。") % ", ".join(allowed))
+            raise query.not_among("f", allowed)
         return asked
     return "html" if request.get_preferred_type([JSON, GEOJSON, SCHEMA, OPENAPI, PAGE]) == PAGE else "json"
 
@@ -80,7 +79,7 @@ def changing(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             check = CsrfViewMiddleware(lambda request: HttpResponse())
             check.process_request(request)
             if check.process_view(request, seen, (), {}) is not None:
-                raise Refused(_("浏览器会话提交的修改需要 CSRF 令牌（X-CSRFToken）；其他客户端请使用 API 令牌。"))
+                raise writing.unproven()
         return view(request, *args, **kwargs)
 
     return csrf_exempt(guarded)

@@ -112,11 +112,17 @@ def crs_uris() -> tuple[str, ...]:
     return (CRS84_URI, *(crs_uri(srid) for srid in (4326, STORAGE_SRID, WEB_SRID, *zones)))
 
 
-@lru_cache(maxsize=1)
 def local_zone_srid() -> int | None:
     """The 3° Gauss–Krüger zone in which the city surveys; None before its boundary is loaded."""
-    region = Region.objects.filter(code=settings.PRODUCT_REGION, geom__isnull=False).first()
-    return gauss_kruger_3(region.geom.centroid.x) if region and region.geom else None
+    if settings.PRODUCT_REGION not in _zones:
+        region = Region.objects.filter(code=settings.PRODUCT_REGION, geom__isnull=False).first()
+        if region is None or region.geom is None:
+            return None
+        _zones[settings.PRODUCT_REGION] = gauss_kruger_3(region.geom.centroid.x)
+    return _zones[settings.PRODUCT_REGION]
+
+
+_zones: dict[str, int] = {}
 
 
 @lru_cache(maxsize=8)

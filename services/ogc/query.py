@@ -1,6 +1,6 @@
 """The query of an items request: every parameter checked, then turned into rows, fields and a page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -99,6 +99,11 @@ def wrong(name: str, allowed: str) -> Invalid:
     return Invalid(_("参数“%(name)s”有误：%(allowed)s") % {"name": name, "allowed": allowed}, {name: [allowed]})
 
 
+def not_among(name: str, allowed: Iterable[str]) -> Invalid:
+    """The refusal of a value that is none of those allowed."""
+    return wrong(name, _("可选值：%s。") % ", ".join(allowed))
+
+
 def _single(params: QueryDict) -> Iterator[tuple[str, str]]:
     for name, values in params.lists():
         if len(values) > 1:
@@ -122,7 +127,7 @@ def _equal(described: Described, name: str, text: str) -> Q:
             raise wrong(name, _("应为 true 或 false。"))
         value = text == "true"
     elif described.choices and text not in {str(choice) for choice in described.choices}:
-        raise wrong(name, _("可选值：%s。") % ", ".join(str(choice) for choice in described.choices))
+        raise not_among(name, (str(choice) for choice in described.choices))
     try:
         left, right = alike(operand, literal(value))
     except Invalid as error:
@@ -180,7 +185,7 @@ def _moment(text: str, last: bool) -> datetime:
 def _filter(layer: Layer, fields: Mapping[str, Described], params: Mapping[str, str]) -> Q:
     language = params.get("filter-lang", cql2.LANGUAGES[0])
     if language not in cql2.LANGUAGES:
-        raise wrong("filter-lang", _("可选值：%s。") % ", ".join(cql2.LANGUAGES))
+        raise not_among("filter-lang", cql2.LANGUAGES)
     crs = crs_of(params, "filter-crs")
     if "filter" not in params:
         return Q()

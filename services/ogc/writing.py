@@ -12,7 +12,7 @@ from gis.crs import ServedCRS, parse_crs
 from gis.errors import SpatialError
 from gis.geojson import parse_geometry
 from services.access import actions, gate
-from services.access.errors import Conflict, Invalid
+from services.access.errors import Conflict, Invalid, Refused
 from services.access.principal import Principal
 from services.catalog.describe import Described
 from services.catalog.layer import Layer
@@ -161,6 +161,11 @@ def _defaults(principal: Principal, layer: Layer) -> dict[str, Any]:
     """Every value the principal may write, as a new feature has it."""
     blank = layer.model()
     return {f.name: getattr(blank, f.field.attname) for f in gate.fields(principal, layer) if f.editable}
+
+
+def unproven() -> Refused:
+    """The refusal of a change by a browser's session that does not show its CSRF token."""
+    return Refused(_("浏览器会话提交的修改需要 CSRF 令牌（X-CSRFToken）；其他客户端请使用 API 令牌。"))
 
 
 def _refused(name: str, reason: str) -> Invalid:
