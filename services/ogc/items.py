@@ -40,14 +40,12 @@ def page(principal: Principal, layer: Layer, query: Query, params: QueryDict, ba
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"set local statement_timeout = '{FILTER_SECONDS}s'")
             try:
-                text, matched = _rows(principal, layer, query)
+                text, returned, matched = _rows(principal, layer, query)
             except (DataError, OperationalError) as error:
                 # What only the database can tell: a number out of range, a comparison that takes too long.
                 raise bad(_("无法执行：%s") % str(error).partition("\n")[0][:200]) from error
     else:
-        text, matched = _rows(principal, layer, query)
-    # Inside a feature a quote is escaped, so this text begins features and nothing else.
-    returned = text.count('{"type":"Feature","id":')
+        text, returned, matched = _rows(principal, layer, query)
     rest: dict[str, Any] = {"links": _links(layer, query, params, address, matched, returned)}
     if matched is not None:
         rest["numberMatched"] = matched
@@ -76,7 +74,7 @@ def single(principal: Principal, layer: Layer, feature: Feature, crs: ServedCRS,
     return found | {"links": links}
 
 
-def matched(principal: Principal, layer: Layer, query: Query) -> int | None:
+def count(principal: Principal, layer: Layer, query: Query) -> int | None:
     """How many rows pass, kept until the layer changes; None beyond ``COUNTED``."""
     asked = urlencode(query.narrowed)
     name = hashlib.sha256(
@@ -90,9 +88,14 @@ def matched(principal: Principal, layer: Layer, query: Query) -> int | None:
     return found if found <= COUNTED else None
 
 
-def _rows(principal: Principal, layer: Layer, query: Query) -> tuple[str, int | None]:
+def _rows(principal: Principal, layer: Layer, query: Query) -> tuple[str, int, int | None]:
+    """The features' text, how many they are, and how many pass in all."""
     rows = query.rows(principal, layer)[query.offset : query.offset + query.limit]
-    return _text(layer, rows, query), matched(principal, layer, query)
+    text = _text(layer, rows, query)
+    # Inside a feature a quote is escaped, so this text begins features and nothing else.
+    returned = text.count('{"type":"Feature","id":')
+    last = returned < query.limit and (returned > 0 or query.offset == 0)
+    return text, returned, query.offset + returned if last else count(principal, layer, query)
 
 
 def _text(layer: Layer, rows: QuerySet[Feature], query: Query) -> str:
