@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -63,7 +64,7 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     detail = _("服务器出错，已记录。") if status == 500 else (str(error) or _("请求有误。"))
     if _wants_page(request):
         if status == 401:
-            return HttpResponseRedirect(f"/login?next={request.get_full_path()}")
+            return HttpResponseRedirect(f"/login?next={quote(request.get_full_path())}")
         return render(request, "error.html", {"status": status, "detail": detail}, status=status)
     return problem(status, name, detail, error)
 

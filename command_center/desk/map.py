@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.templatetags.static import static
 from django.utils.safestring import SafeString, mark_safe
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import region_filter, signed_in
 from command_center.templatetags.screen import theme_named
 from services.access import gate
 from services.catalog.layer import Layer
@@ -46,8 +47,8 @@ def tiles(layer: Layer, query: str = "") -> str:
     return f"/tiles/{layer.key}/{{z}}/{{x}}/{{y}}.mvt" + (f"?{query}" if query else "")
 
 
-def style_of(layers: list[Layer], theme: Theme) -> dict[str, Any]:
-    """The whole style; areas lie under lines, lines under points, layers in the order of the navigation."""
+def style_of(layers: list[Layer], theme: Theme, region: str = "") -> dict[str, Any]:
+    """The whole style, narrowed to a region; areas lie under lines, lines under points."""
     style = basemap(
         theme,
         region_tiles_url=REGION_TILES,
@@ -58,8 +59,10 @@ def style_of(layers: list[Layer], theme: Theme) -> dict[str, Any]:
     depth = {"polygon": 0, "any": 0, "line": 1, "point": 2}
     drawn: list[dict[str, Any]] = []
     for layer in sorted(layers, key=lambda layer: depth[layer.geometry_type]):
+        query = f"{name}={quote(region)}" if region and (name := region_filter(layer)) else ""
         style["sources"][layer.key] = {
-            "type": "vector", "tiles": [tiles(layer)], "maxzoom": MAXZOOM, "minzoom": layer.zoom, "promoteId": "id",
+            "type": "vector", "tiles": [tiles(layer, query)], "promoteId": "id",
+            "minzoom": layer.zoom, "maxzoom": MAXZOOM,
         }  # fmt: skip
         drawn += layer.style.maplibre(layer.key, layer.key, theme)
     # Whatever a layer gathers or selects stands above the single features of all layers.
@@ -72,4 +75,4 @@ def style_of(layers: list[Layer], theme: Theme) -> dict[str, Any]:
 def style_json(request: HttpRequest) -> HttpResponse:
     """The style of the map for this principal, in the theme of the page."""
     theme = theme_named(request.GET.get("theme", ""))
-    return JsonResponse(style_of(gate.layers(request.principal), theme))  # type: ignore[attr-defined]
+    return JsonResponse(style_of(gate.layers(request.principal), theme, request.GET.get("region", "")))  # type: ignore[attr-defined]

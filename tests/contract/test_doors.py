@@ -69,13 +69,17 @@ OPEN = {
 """Doors that show nothing of any feature."""
 
 OWN = {
-    "desk/tokens", "desk/tokens/<int:pk>/withdraw",
+    "desk/tokens", "desk/tokens/<int:pk>/withdraw", "desk/<slug:key>/import", "desk/imports/<uuid:pk>",
+    "desk/imports/<uuid:pk>/undo", "desk/imports/<uuid:pk>/discard", "desk/imports/<uuid:pk>/report",
+    "desk/jobs", "desk/jobs/<uuid:pk>", "desk/jobs/<uuid:pk>/dismiss",
     "ogc/processes/<str:name>/execution", "ogc/jobs", "ogc/jobs/<str:pk>", "ogc/jobs/<str:pk>/results",
 }  # fmt: skip
 """Doors to what belongs to the user alone; each has tests of its own."""
 
 MANY: dict[str, Address] = {
     "desk/<slug:key>": lambda m: f"/desk/{m.layer.key}?q={MARK}",
+    "desk/<slug:key>/export": lambda m: f"/desk/{m.layer.key}/export?format=csv&q={MARK}",
+    "desk/<slug:key>/map.html": lambda m: f"/desk/{m.layer.key}/map.html?q={MARK}",
     "tiles/<slug:key>/<int:z>/<int:x>/<int:y>.mvt": lambda m: f"/tiles/{m.layer.key}/{Z}/{m.tile[0]}/{m.tile[1]}.mvt",
     "ogc/collections/<str:key>/items": lambda m: f"/ogc/collections/{m.layer.key}/items?bbox={m.box}&limit=1000",
     "ogc/collections/<str:key>/tiles/<str:matrix>/<int:z>/<int:y>/<int:x>":
@@ -102,6 +106,7 @@ PARTS: dict[str, Address] = {
 LAYERS: dict[str, Address] = {
     "desk": lambda m: "/desk",
     "desk/<slug:key>/new": lambda m: f"/desk/{m.layer.key}/new",
+    "desk/<slug:key>/stats": lambda m: f"/desk/{m.layer.key}/stats",
     "desk/counts": lambda m: f"/desk/counts?bbox={m.box}",
     "desk/map/style.json": lambda m: "/desk/map/style.json",
     "ogc/openapi": lambda m: "/ogc/openapi",

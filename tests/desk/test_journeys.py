@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import expect
 
+from tests.conftest import PASSWORD
 from tests.desk.conftest import Desk
 
 pytestmark = pytest.mark.django_db
@@ -262,3 +263,6 @@ def test_strangers_go_to_the_log_in(desk: Any) -> None:
     page.click(".login-form button")
     expect(page.locator(".notice.bad")).to_be_visible()
     nobody.shot("journey-login")
+    page.fill("#id_password", PASSWORD)
+    page.click(".login-form button")
+    expect(page).to_have_url(re.compile(r"/desk/projects\?state=active&kind=building"))

@@ -12,6 +12,13 @@ export function startSwitcher(map: DeskMap, changed: (on: string[] | null) => vo
       changed(on.length === boxes.length ? null : on);
     });
   }
+  const tell = (): void => {
+    document.querySelectorAll<HTMLElement>("[data-from-zoom]").forEach((note) => {
+      note.hidden = map.map.getZoom() >= Number(note.dataset.fromZoom);
+    });
+  };
+  map.map.on("zoomend", tell);
+  tell();
   document.querySelectorAll<HTMLElement>("[data-fold]").forEach((button) => {
     button.addEventListener("click", () => {
       const legend = button.parentElement?.querySelector<HTMLElement>(".keys");
