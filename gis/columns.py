@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Any, cast
 
 from django.contrib.gis.db.models.functions import Transform
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import EmptyResultSet, FieldDoesNotExist, FieldError
-from django.db import models
+from django.db import connections, models
 from django.db.models.expressions import Combinable
 
 from gis.fields import STORAGE_SRID, WEB_SRID, WEB_SUFFIX
@@ -52,13 +53,34 @@ class Rows:
 def rows(queryset: models.QuerySet[Any], columns: Sequence[Column]) -> Rows | None:
     """The queryset compiled to these columns, order and slice kept; ``None`` where it is known to be empty."""
     # Own aliases: a property may carry the name of a model field, which annotate() refuses.
-    named = {f"column_{n}": _expression(column) for n, column in enumerate(columns)}
+    named: dict[str, Combinable] = {}
+    kinds: list[str | None] = []
+    found_or_asked = ((isinstance(c, str) and _own_field(queryset.model, c)) or c for c in columns)  # type: ignore[arg-type]
+    for plain, run in groupby(found_or_asked, _is_field):
+        found: list[Any] = list(run)
+        if plain:
+            named[f"column_{len(named)}"] = _OwnColumns([field.column for field in found])
+            kinds += [_kind(field) for field in found]
+        else:
+            named |= {f"column_{len(named) + n}": _expression(column) for n, column in enumerate(found)}
+            kinds += [None] * len(found)
     query = queryset.annotate(**named).values_list(*named).query
     try:
         sql, params = query.get_compiler(queryset.db).as_sql()
     except EmptyResultSet:
         return None
-    return Rows(sql, tuple(params), tuple(_kind(query.annotations[alias]) for alias in named))
+    resolved = (query.annotations[alias] for alias, column in named.items() if not isinstance(column, _OwnColumns))
+    return Rows(sql, tuple(params), tuple(kind or _kind_of(next(resolved)) for kind in kinds))
+
+
+def count(queryset: models.QuerySet[Any], most: int) -> int:
+    """The number of rows, counted up to ``most``."""
+    found = rows(queryset.order_by()[:most], ["pk"])
+    if found is None:
+        return 0
+    with connections[queryset.db].cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({found.sql}) AS page", found.params)
+        return int(cursor.fetchone()[0])
 
 
 def placed(queryset: models.QuerySet[Any], geom: str, srid: int) -> Combinable:
@@ -98,13 +120,39 @@ def _expression(column: Column) -> Combinable:
     return column
 
 
-def _kind(expression: Any) -> str:
+def _kind_of(expression: Any) -> str:
     try:
-        field = expression.output_field
+        return _kind(expression.output_field)
     except FieldError:
         return "other"
+
+
+def _kind(field: Any) -> str:
     while field is not None and getattr(field, "remote_field", None):
         field = field.target_field
     if isinstance(field, models.GeneratedField):
         field = field.output_field
     return next((kind for kind, types in _KINDS if isinstance(field, types)), "other")
+
+
+def _is_field(column: Any) -> bool:
+    return isinstance(column, models.Field)
+
+
+@lru_cache(maxsize=4096)
+def _own_field(model: type[models.Model], path: str) -> "models.Field[Any, Any] | None":
+    """The field at a path that leads to a column of the model's own table; ``None`` at any other."""
+    field = _field_at(model, path)  # type: ignore[arg-type]
+    return field if field in model._meta.local_concrete_fields else None
+
+
+class _OwnColumns(models.Expression):
+    """Columns of the queryset's own table as one annotation: one for each takes longer than to read a small page."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        super().__init__(output_field=models.TextField())
+        self.columns = tuple(columns)
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        table = compiler.quote_name_unless_alias(compiler.query.get_initial_alias())
+        return ", ".join(f"{table}.{connection.ops.quote_name(column)}" for column in self.columns), ()
