@@ -38,6 +38,8 @@ missing_packages() {
   command -v redis-server >/dev/null || echo redis-server
   command -v msgfmt >/dev/null || echo gettext
   find_venv_python >/dev/null || printf '%s\n' python3 python3-venv
+  # The load generator of the speed comparisons.
+  [ "$1" != bench ] || command -v wrk >/dev/null || echo wrk
   [ "$1" = test ] || return 0
   # Ubuntu's is a snap that cannot run in a container: test.sh lets Playwright bring its own there.
   find_chromium >/dev/null || grep -qx 'ID=ubuntu' /etc/os-release || echo chromium
