@@ -156,6 +156,8 @@ FRONTEND = ROOT / "command_center" / "frontend" / "dist"
 STATICFILES_DIRS = [path for path in (FRONTEND, LOCAL / "assets") if path.is_dir()]
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_MAX_AGE = 3600
+# Vite names what it builds by its content: such a file never changes.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/.+-[\w-]{8}\.\w+$"
 MEDIA_ROOT = Path(os.environ.get("ZHUTU_MEDIA", LOCAL / "media"))
 FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024

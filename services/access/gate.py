@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from services.access.errors import LogInNeeded, NotFound, Refused
 from services.access.principal import Holding, Principal
@@ -61,10 +62,10 @@ def fetch(principal: Principal, layer: Layer, pk: str | UUID, action: str = "vie
     try:
         key = UUID(str(pk))
     except ValueError:
-        raise NotFound(f"{layer.singular} {pk} does not exist.") from None
+        raise _missing(layer) from None
     feature = restrict(principal, layer).filter(pk=key).first()
     if feature is None:
-        raise NotFound(f"{layer.singular} {pk} does not exist.")
+        raise _missing(layer)
     if action != "view" and not restrict(principal, layer, action).filter(pk=key).exists():
         raise _refusal(principal, layer, action)
     return feature
@@ -73,7 +74,7 @@ def fetch(principal: Principal, layer: Layer, pk: str | UUID, action: str = "vie
 def require(principal: Principal, layer: Layer, action: str) -> None:
     """Raise unless the principal may do this on some row of the layer."""
     if not may(principal, layer):
-        raise NotFound(f"There is no layer {layer.key}.")
+        raise NotFound(_("没有图层“%s”。") % layer.key)
     if not may(principal, layer, action):
         raise _refusal(principal, layer, action)
 
@@ -122,7 +123,7 @@ def layer_for(principal: Principal, key: str, action: str = "view") -> Layer:
     """The layer with this key; NotFound where the principal may not see it."""
     layer = registry.get(key)
     if layer is None or not may(principal, layer):
-        raise NotFound(f"There is no layer {key}.")
+        raise NotFound(_("没有图层“%s”。") % key)
     require(principal, layer, action)
     return layer
 
@@ -145,8 +146,12 @@ def scope_key(principal: Principal, layer: Layer) -> str:
     return "all" if condition(principal, layer) is None and reads_private(principal, layer) else principal.scope_key
 
 
+def _missing(layer: Layer) -> NotFound:
+    return NotFound(_("没有这个%s。") % layer.singular)
+
+
 def _refusal(principal: Principal, layer: Layer, action: str) -> LogInNeeded | Refused:
-    message = f"The right {action!r} on {layer.title} is needed."
+    message = _("需要对“%(layer)s”的“%(action)s”权限。") % {"layer": layer.title, "action": action}
     return LogInNeeded(message) if principal.is_public else Refused(message)
 
 

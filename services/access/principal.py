@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from services.access.errors import LogInNeeded
 from services.accounts.models import ApiToken, Membership
@@ -76,7 +77,7 @@ def principal_of_token(secret: str) -> Principal:
     """The principal a token acts for; raises LogInNeeded for an unknown, expired or withdrawn one."""
     found = _recall(("token", ApiToken.hash(secret)), lambda: _by_token(secret))
     if found is None:
-        raise LogInNeeded("This token is unknown, expired or withdrawn.")
+        raise LogInNeeded(_("令牌不存在、已过期或已收回。"))
     return found
 
 
@@ -92,7 +93,7 @@ def forget() -> None:
 
 
 def _secret(request: HttpRequest) -> str:
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    scheme, _sep, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
     if scheme.lower() == "basic":

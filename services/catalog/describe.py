@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -106,6 +107,8 @@ class Described:
             return formats.date_format(value, "Y-m-d")
         if isinstance(value, int | float) or self.is_number:
             number = formats.localize(round(value, 2) if isinstance(value, float) else value)
+            if isinstance(value, Decimal) and "." in str(number):
+                number = str(number).rstrip("0").rstrip(".")
             return f"{number} {self.unit}".rstrip()
         return str(value)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Count, QuerySet
+from django.utils.translation import gettext as _
 
 from gis.geofence import nearest
 from services.access import gate
@@ -66,13 +67,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows of one model under a topic; ``layer`` where each row is a feature that can be opened."""
+    """Rows of one model; ``layer`` where each is a feature to open, ``add`` the tab through which one may be added."""
 
     title: str
     columns: list[str]
     rows: list[tuple[UUID, list[str]]]
     total: int
-    layer: Layer | None
+    layer: Layer | None = None
+    add: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,6 @@ class TabContent:
     sections: list[Section] = field(default_factory=list)
     page: int = 1
     pages: int = 1
-    may_add: bool = False
 
     @property
     def total(self) -> int:
@@ -115,16 +116,18 @@ def tab(principal: Principal, layer: Layer, pk: str | UUID, key: str, page: int 
     feature = gate.fetch(principal, layer, pk)
     declared = layer.tab(key)
     if declared is None:
-        raise NotFound(f"{layer.title} has no tab {key}; it has: {', '.join(t.key for t in layer.tabs)}")
+        raise NotFound(
+            _("没有标签“%(key)s”；有：%(keys)s") % {"key": key, "keys": ", ".join(t.key for t in layer.tabs)}
+        )
     if isinstance(declared, Topic):
         return _topic(principal, layer, feature, declared)
     rows = gate.restrict_records(principal, layer, declared).filter(**{declared.of: feature.pk})
     total = rows.count()
     pages = max(1, -(-total // PAGE))
     page = max(1, min(page, pages))
-    section = _section(declared.title, rows, list(declared.fields), total, None, page)
-    may_add = _may_here(principal, layer, feature, "change")
-    return TabContent(key, declared.title, sections=[section], page=page, pages=pages, may_add=may_add)
+    add = key if _may_here(principal, layer, feature, "change") else ""
+    section = _section(declared.title, rows, list(declared.fields), total, page=page, add=add)
+    return TabContent(key, declared.title, sections=[section], page=page, pages=pages)
 
 
 def nearby(principal: Principal, pk: str | UUID, limit: int = 10) -> list[tuple[FeatureIndex, Layer, float]]:
@@ -155,8 +158,11 @@ def _value(principal: Principal, row: models.Model, described: Described) -> Val
 
 def _heads(principal: Principal, layer: Layer, feature: Feature) -> list[TabHead]:
     """Tab heads with counts: every count in one query, as a row of subqueries."""
+    # Records that stand under a topic of the same panel are shown there, not twice.
+    topics = {t.key for t in layer.tabs if isinstance(t, Topic)}
+    shown = [t for t in layer.tabs if isinstance(t, Topic) or t.model.topic not in topics]
     counting: dict[str, list[QuerySet[Any]]] = {}
-    for declared in layer.tabs:
+    for declared in shown:
         if isinstance(declared, Tab):
             counting[declared.key] = [declared.model._default_manager.filter(**{declared.of: feature.pk})]
         else:
@@ -174,7 +180,7 @@ def _heads(principal: Principal, layer: Layer, feature: Feature) -> list[TabHead
     totals: dict[str, int] = {}
     for key, name in names:
         totals[key] = totals.get(key, 0) + int((found or {}).get(name) or 0)
-    return [TabHead(t.key, t.title, totals.get(t.key)) for t in layer.tabs]
+    return [TabHead(t.key, t.title, totals.get(t.key)) for t in shown]
 
 
 def _under(
@@ -198,22 +204,26 @@ def _topic(principal: Principal, layer: Layer, feature: Feature, topic: Topic) -
     fields = _readable(principal, layer, topic.columns)
     row = with_related(layer.rows(), fields).get(pk=feature.pk) if fields else feature
     sections = []
+    may_add = _may_here(principal, layer, feature, "change")
     for model, target, rows in _under(principal, layer, feature, topic.key):
         if target is not None:
             columns = _readable(principal, target, target.listed)[:FIRST_COLUMNS]
         else:
             columns = [f for f in published(model) if f.editable and f.name != model.of]
-        sections.append(_section(str(model._meta.verbose_name_plural), rows, columns, rows.count(), target, 1))
+        title = str(model._meta.verbose_name_plural)
+        add = next((t.key for t in layer.tabs if may_add and isinstance(t, Tab) and t.model is model), "")
+        sections.append(_section(title, rows, columns, rows.count(), layer=target, add=add))
     return TabContent(topic.key, topic.title, [_value(principal, row, f) for f in fields], sections)
 
 
 def _section(
-    title: str, rows: QuerySet[Any], columns: list[Described], total: int, layer: Layer | None, page: int
-) -> Section:
+    title: str, rows: QuerySet[Any], columns: list[Described], total: int, *,
+    layer: Layer | None = None, page: int = 1, add: str = "",
+) -> Section:  # fmt: skip
     rows = rows if rows.ordered else rows.order_by("-pk")
     found = with_related(rows, columns)[(page - 1) * PAGE : page * PAGE]
     shown = [(row.pk, [cell(row, f) for f in columns]) for row in found]
-    return Section(title, [f.label for f in columns], shown, total, layer)
+    return Section(title, [f.label for f in columns], shown, total, layer, add)
 
 
 def _may_here(principal: Principal, layer: Layer, feature: Feature, action: str) -> bool:

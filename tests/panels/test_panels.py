@@ -51,7 +51,10 @@ def test_a_panel_makes_the_recorded_number_of_queries(layer: Layer, who: dict[st
     with CaptureQueriesContext(connection) as queries:
         opened = panel(who["admin"], layer, str(pk))
     assert opened.title
-    assert [head.key for head in opened.tabs] == [declared.key for declared in layer.tabs]
+    shown = [head.key for head in opened.tabs]
+    assert shown == [
+        t.key for t in layer.tabs if not isinstance(t, Tab) or not t.model.topic or layer.tab(t.model.topic) is None
+    ]
     assert len(queries) == recorded[layer.key], f"record it: {layer.key}: {len(queries)}"
 
 
@@ -62,9 +65,10 @@ def test_every_tab_opens_and_counts_what_it_shows(layer: Layer, who: dict[str, P
     for declared in layer.tabs:
         content = tab(who["admin"], layer, str(pk), declared.key)
         assert content.title
-        assert content.total == (heads[declared.key].count or 0)
+        if declared.key in heads:
+            assert content.total == (heads[declared.key].count or 0)
         if isinstance(declared, Tab):
-            assert content.may_add
+            assert content.sections[0].add == declared.key
     with pytest.raises(NotFound):
         tab(who["admin"], layer, str(pk), "no-such-tab")
 
