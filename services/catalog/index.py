@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connections, models
 from django.db.models import F, Value
-from django.db.models.functions import Coalesce, Concat
+from django.db.models.functions import Coalesce, Concat, Upper
 
 from services.catalog.describe import describe
 from services.catalog.layer import Layer, registry
@@ -55,7 +55,7 @@ def _select(layer: Layer) -> str:
         "code",
         F("state") if layer.state_field else Value("", output_field=models.CharField()),
         Coalesce(F(f"{layer.scope.region}__code") if layer.scope.region else Value(""), Value("")),
-        Concat(*text, output_field=models.TextField()),
+        Upper(Concat(*text, output_field=models.TextField())),
         F(layer.geom),
         *(F(f"{relation}__pk") for relation in _relations(layer)),
     )  # fmt: skip
