@@ -9,11 +9,15 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from gis.models import Region
 from services.access import actions, gate
 from services.access.principal import Principal, principal_of
 from services.accounts.models import ApiToken, Membership, User
+from services.audit import trail
 from services.audit.models import Entry
 from services.catalog.layer import Layer, registry
+from services.catalog.models import FeatureIndex
+from services.operations.models import Job
 
 
 def principal(request: HttpRequest) -> Principal:
@@ -98,7 +102,51 @@ def register_layer(layer: Layer) -> None:
     admin.site.register(layer.model, type(f"{layer.model.__name__}Admin", (FeatureAdmin,), options))
 
 
-class MembershipInline(admin.TabularInline):
+class ForAdministrators:
+    """Pages of the platform itself: for an administrator without bounds; every change is audited."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return principal(request).is_admin
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return principal(request).is_admin
+
+    has_add_permission = has_change_permission = has_delete_permission = has_view_permission
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)  # type: ignore[misc]
+        self._note(request, "change" if change else "create", obj, form.changed_data)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self._note(request, "delete", obj, [])
+        super().delete_model(request, obj)  # type: ignore[misc]
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)  # type: ignore[misc]
+        for row in (*formset.new_objects, *(row for row, _fields in formset.changed_objects)):
+            self._note(request, "grant", row, [str(row)])
+        for row in formset.deleted_objects:
+            self._note(request, "withdraw", row, [str(row)])
+
+    def _note(self, request: HttpRequest, action: str, obj: Any, fields: list[str]) -> None:
+        # Names of fields only: a password's hash does not belong into the trail.
+        who = principal(request)
+        trail.note(
+            who.id, who.name, f"{action} {obj._meta.model_name}", object_id=obj.pk, changes={"fields": fields},
+            address=who.address,
+        )  # fmt: skip
+
+
+class ReadOnly(ForAdministrators):
+    """The same, to read."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    has_add_permission = has_delete_permission = has_change_permission
+
+
+class MembershipInline(ForAdministrators, admin.TabularInline):
     """The roles of a user."""
 
     model = Membership
@@ -107,7 +155,7 @@ class MembershipInline(admin.TabularInline):
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class PersonAdmin(ForAdministrators, UserAdmin):
     """Users."""
 
     inlines = (MembershipInline,)
@@ -120,31 +168,50 @@ class PersonAdmin(UserAdmin):
 
 
 @admin.register(ApiToken)
-class TokenAdmin(admin.ModelAdmin):
-    """Tokens: to see and withdraw; a new one is issued where its secret can be shown."""
+class TokenAdmin(ReadOnly, admin.ModelAdmin):
+    """Tokens: to see and to withdraw; a new one is issued where its secret can be shown."""
 
     list_display = ("name", "user", "expires_at", "created_at")
+    has_delete_permission = ForAdministrators.has_view_permission
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+
+@admin.register(Region)
+class RegionAdmin(ReadOnly, admin.ModelAdmin):
+    """Regions, as they were loaded."""
+
+    list_display = ("code", "name", "level", "parent", "valid_from", "valid_to", "replaced_by")
+    list_select_related = ("parent", "replaced_by")
+    list_filter = ("level",)
+    search_fields = ("code", "name")
+    exclude = ("geom", "place", "geom_3857", "place_3857")
+
+
+@admin.register(FeatureIndex)
+class IndexAdmin(ReadOnly, admin.ModelAdmin):
+    """The feature index: where the organisation of a membership is looked up."""
+
+    list_display = ("title", "code", "layer", "region_code")
+    list_filter = ("layer",)
+    search_fields = ("title", "code")
+    exclude = ("geom", "geom_3857")
+    show_full_result_count = False
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnly, admin.ModelAdmin):
+    """Long work."""
+
+    list_display = ("title", "kind", "user", "state", "progress", "created_at", "finished_at")
+    list_filter = ("state", "kind")
 
 
 @admin.register(Entry)
-class EntryAdmin(admin.ModelAdmin):
-    """The audit trail, to read."""
+class EntryAdmin(ReadOnly, admin.ModelAdmin):
+    """The audit trail."""
 
     list_display = ("at", "user_name", "action", "layer", "object_id", "address", "result")
     list_filter = ("action", "layer")
     search_fields = ("user_name", "object_id")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 for declared in registry:
