@@ -27,7 +27,7 @@ def run() -> list[Result]:
         (copy / ".local").mkdir()
         (copy / ".local" / "static").symlink_to(settings.STATIC_ROOT)
         for number in range(DOMAINS):
-            _manage(copy, "newdomain", f"bench_{number}_things", "--title", f"测试{number}")
+            _manage(copy, "newdomain", f"lamp_{number}s", "--title", f"测试{number}")
         _manage(copy, "check")
         found = [_round(copy) for _number in range(ROUNDS)]
     checks, starts = (statistics.median(times) for times in zip(*found, strict=True))
