@@ -105,7 +105,7 @@ DATABASES = {
         "OPTIONS": {
             # Parallel workers rebuild PROJ pipelines and ruin tiles; nothing of the web runs for half a minute.
             "options": "-c max_parallel_workers_per_gather=0 -c jit=off"
-            + ("" if {"migrate", "demo", "test"} & set(sys.argv) else " -c statement_timeout=30s -c lock_timeout=10s"),
+            + ("" if Path(sys.argv[0]).name == "manage.py" else " -c statement_timeout=30s -c lock_timeout=10s"),
         },
     }
 }

@@ -30,10 +30,11 @@ class CatalogConfig(AppConfig):
 
 def create_functions(using: str, **kwargs: Any) -> None:
     """Create the SQL functions that column defaults call; before the first table needs them."""
-    from services.catalog.ids import CREATE_UUID7
+    from services.catalog.functions import CREATE_GRAMS, CREATE_UUID7
 
     with connections[using].cursor() as cursor:
         cursor.execute(CREATE_UUID7)
+        cursor.execute(CREATE_GRAMS)
 
 
 def create_triggers(using: str, **kwargs: Any) -> None:

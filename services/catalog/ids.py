@@ -19,15 +19,3 @@ class UUID7(Func):
 
     function = "uuid7"
     output_field = UUIDField()
-
-
-CREATE_UUID7 = """
-create or replace function uuid7() returns uuid language sql volatile parallel safe as $$
-  select encode(
-    set_bit(set_bit(
-      overlay(uuid_send(gen_random_uuid())
-        placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6),
-      52, 1), 53, 1), 'hex')::uuid
-$$
-"""
-"""A random (version 4) UUID with the time laid over its first 48 bits and its version bits raised from 4 to 7."""

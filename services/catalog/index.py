@@ -37,7 +37,8 @@ def rebuild(using: str = "default") -> int:
         for layer in registry:
             cursor.execute(_upsert(layer))
             # Rows are taken out one by one, never truncated: alarms and links point at them.
-            rows.filter(layer=layer.key).exclude(pk__in=layer.rows().using(using).values("pk")).delete()
+            gone = ~models.Exists(layer.rows().using(using).filter(pk=models.OuterRef("pk")))
+            rows.filter(gone, layer=layer.key).delete()
     rows.exclude(layer__in=registry.by_key).delete()
     return rows.count()
 

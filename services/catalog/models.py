@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
@@ -31,7 +32,7 @@ class Feature(Row):
     """A thing with a place. Its domain adds the geometry, or its layer borrows one by an ORM path."""
 
     code = models.CharField(_("编号"), max_length=64, blank=True, db_index=True)
-    name = models.CharField(_("名称"), max_length=200)
+    name = models.CharField(_("名称"), max_length=200, db_index=True)
     region = models.ForeignKey(
         "spatial.Region", models.PROTECT, verbose_name=_("行政区"), null=True, blank=True, related_name="+"
     )
@@ -60,6 +61,9 @@ class FeatureIndex(models.Model):
     state = models.CharField(_("状态"), max_length=64)
     region_code = models.CharField(_("行政区"), max_length=12)
     text = models.TextField(_("检索文本"))
+    grams = models.GeneratedField(
+        expression=models.Func("text", function="grams"), output_field=ArrayField(models.TextField()), db_persist=True
+    )
     geom = GeometryField(_("位置"), null=True)
 
     class Meta:
@@ -67,7 +71,7 @@ class FeatureIndex(models.Model):
         verbose_name_plural = _("要素索引")
         indexes = [
             models.Index(fields=["layer", "region_code"], name="index_layer_region"),
-            GinIndex(fields=["text"], name="index_text_trigram", opclasses=["gin_trgm_ops"]),
+            GinIndex(fields=["grams"], name="index_grams"),
         ]
 
     def __str__(self) -> str:

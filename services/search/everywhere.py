@@ -6,12 +6,13 @@ from uuid import UUID
 
 from django.contrib.gis.db.models.functions import Centroid
 from django.contrib.gis.geos import Point
-from django.db.models import Case, IntegerField, Q, Value, When
+from django.db.models import Case, IntegerField, Value, When
 
 from services.access import gate
 from services.access.principal import Principal
 from services.catalog.layer import Layer
 from services.catalog.models import FeatureIndex
+from services.search.text import holding
 
 COORDINATES = re.compile(r"^\s*(-?\d{1,3}(?:\.\d+)?)\s*[,，\s]\s*(-?\d{1,2}(?:\.\d+)?)\s*$")
 
@@ -33,15 +34,11 @@ def search(principal: Principal, text: str, limit: int = 20) -> list[Hit]:
     place = coordinates(text)
     if place is not None:
         return [Hit(None, None, f"{place[0]:.6f}, {place[1]:.6f}", "", "", place)]
-    words = text.split()[:6]
+    words = text.split()
     layers = {layer.key: layer for layer in gate.layers(principal)}
     if not words or not layers:
         return []
-    matching = Q()
-    for word in words:
-        # The index holds the text in capitals: icontains would compare UPPER(text), which no index holds.
-        matching &= Q(text__contains=word.upper())
-    rows = gate.restrict_index(principal).filter(matching)
+    rows = gate.restrict_index(principal).filter(holding(text))
     exact = Case(
         When(code__iexact=text.strip(), then=Value(0)),
         When(title__istartswith=words[0], then=Value(1)),

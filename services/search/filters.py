@@ -23,7 +23,8 @@ from services.access.errors import Invalid
 from services.access.principal import Principal
 from services.catalog.describe import Described, describe
 from services.catalog.layer import Layer
-from services.catalog.models import Feature
+from services.catalog.models import Feature, FeatureIndex
+from services.search.text import holding
 
 NOT_FILTERS = frozenset({"page", "size", "sort", "lang", "theme", "f", "format", "selected", "columns"})
 LONGEST_TEXT = 100
@@ -151,11 +152,10 @@ def _condition(layer: Layer, filters: Filters) -> Q:
             condition &= subtree
         else:
             condition &= Q(**{f"{name}__in": values})
-    for word in filters.text.split():
-        anywhere = Q()
-        for path in layer.search:
-            anywhere |= Q(**{f"{path}__icontains": word})
-        condition &= anywhere
+    if filters.text:
+        # The index holds what the layer searches in, so that a list does not read every row.
+        found = FeatureIndex.objects.filter(holding(filters.text), layer=layer.key)
+        condition &= Q(pk__in=found.values("pk"))
     if filters.bbox:
         box = Polygon.from_bbox(filters.bbox)
         box.srid = STORAGE_SRID
