@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.gis.db.models.functions import Transform
 from django.db import connections
-from django.db.models import F, Func, QuerySet, TextField, Value
+from django.db.models import F, Func, QuerySet, TextField
 
 from gis.columns import Column, placed, rows
 from gis.crs import GEOGRAPHIC_SRIDS
@@ -55,14 +56,20 @@ def features_text(
     str
         ``{"type":"Feature",…},{…}``, or the empty string where there are no rows. Ids are text.
     """
-    shape: Any = placed(queryset, geom, srid)
-    if flip:
-        shape = Func(shape, function="ST_FlipCoordinates", output_field=TextField())
     if digits is None:
         digits = DEGREE_DIGITS if srid in GEOGRAPHIC_SRIDS else METRE_DIGITS
+    shape: Any = placed(queryset, geom, srid)
+    place = "c1"
+    if isinstance(shape, Transform):
+        shape, place = F(geom), f"ST_Transform({place}, {srid:d})"
+    if flip:
+        place = f"ST_FlipCoordinates({place})"
+    # Outside of the page, since PostgreSQL computes the columns of the rows that an offset skips as well.
     # Options 0: without them PostGIS adds a "crs" member to everything but 4326.
-    text = Func(shape, Value(digits), Value(0), function="ST_AsGeoJSON", output_field=TextField())
-    found = rows(queryset, [F("pk"), text, *properties.values()])
+    place = f"ST_AsGeoJSON({place}, {digits:d}, 0)"
+    # Django reads a geometry as bytea unless a function surrounds it.
+    bare = Func(shape, template="%(expressions)s", output_field=TextField())
+    found = rows(queryset, [F("pk"), bare, *properties.values()])
     if found is None:
         return ""
     columns = [f"c{n}" for n in range(len(found.kinds))]
@@ -73,7 +80,7 @@ def features_text(
         literals.append(f"{',' if literals else ''}{json.dumps(name, ensure_ascii=False)}:")
     key = "'\"'||c0||'\"'" if found.kinds[0] in ("integer", "uuid") else "to_json(c0::text)::text"
     body = "||".join([f"""'{{"type":"Feature","id":'||{key}||',"properties":{{'""", *pieces, """'},"geometry":'"""])
-    body += "||coalesce(c1,'null')||'}'"
+    body += f"||coalesce({place},'null')||'}}'"
     page = f"({found.sql}) AS page({','.join(columns)})"
     with connections[queryset.db].cursor() as cursor:
         cursor.execute(f"SELECT string_agg({body},',') FROM {page}", (*literals, *found.params))
