@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.gis.db.models.functions import Transform
 from django.db import connections
 from django.db.models import F, Func, QuerySet, TextField
+from psycopg.adapt import Loader
 
 from gis.columns import Column, placed, rows
 from gis.crs import GEOGRAPHIC_SRIDS
@@ -27,7 +28,12 @@ _JSON = {
 _ESCAPED = "to_json({})::text"
 
 
-def features_text(
+def features_text(queryset: QuerySet[Any], **asked: Any) -> str:
+    """What ``features_bytes`` returns, as text."""
+    return features_bytes(queryset, **asked).decode()
+
+
+def features_bytes(
     queryset: QuerySet[Any],
     *,
     geom: str = "geom",
@@ -35,8 +41,8 @@ def features_text(
     srid: int = 4326,
     digits: int | None = None,
     flip: bool = False,
-) -> str:
-    """The queryset's rows as GeoJSON Features, comma separated, in its order and slice; one query.
+) -> bytes:
+    """The queryset's rows as GeoJSON Features in UTF-8, comma separated, in its order and slice; one query.
 
     Parameters
     ----------
@@ -53,8 +59,8 @@ def features_text(
 
     Returns
     -------
-    str
-        ``{"type":"Feature",…},{…}``, or the empty string where there are no rows. Ids are text.
+    bytes
+        ``{"type":"Feature",…},{…}``, or nothing where there are no rows. Ids are text.
     """
     if digits is None:
         digits = DEGREE_DIGITS if srid in GEOGRAPHIC_SRIDS else METRE_DIGITS
@@ -71,7 +77,7 @@ def features_text(
     bare = Func(shape, template="%(expressions)s", output_field=TextField())
     found = rows(queryset, [F("pk"), bare, *properties.values()])
     if found is None:
-        return ""
+        return b""
     columns = [f"c{n}" for n in range(len(found.kinds))]
     pieces: list[str] = []
     literals: list[str] = []
@@ -83,5 +89,13 @@ def features_text(
     body += f"||coalesce({place},'null')||'}}'"
     page = f"({found.sql}) AS page({','.join(columns)})"
     with connections[queryset.db].cursor() as cursor:
+        cursor.adapters.register_loader("text", _Bytes)
         cursor.execute(f"SELECT string_agg({body},',') FROM {page}", (*literals, *found.params))
-        return cursor.fetchone()[0] or ""
+        return cursor.fetchone()[0] or b""
+
+
+class _Bytes(Loader):
+    """Text as the database sends it: a large page is not decoded only to be encoded again."""
+
+    def load(self, data: Any) -> bytes:
+        return bytes(data)

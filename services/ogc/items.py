@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from gis.columns import count
 from gis.crs import ServedCRS
 from gis.fields import STORAGE_SRID
-from gis.geojson import features_text
+from gis.geojson import features_bytes
 from services.access import gate
 from services.access.principal import Principal
 from services.catalog.layer import Layer
@@ -54,7 +54,7 @@ def page(principal: Principal, layer: Layer, query: Query, params: QueryDict, ba
     if matched is not None:
         rest["numberMatched"] = matched
     rest |= {"numberReturned": returned, "timeStamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-    return b'{"type":"FeatureCollection","features":[' + text.encode() + b"]," + orjson.dumps(rest)[1:]
+    return b'{"type":"FeatureCollection","features":[' + text + b"]," + orjson.dumps(rest)[1:]
 
 
 def single(principal: Principal, layer: Layer, feature: Feature, crs: ServedCRS, base_url: str) -> dict[str, Any]:
@@ -94,22 +94,22 @@ def matched(principal: Principal, layer: Layer, query: Query, rows: QuerySet[Fea
     return found if found <= COUNTED else None
 
 
-def _rows(principal: Principal, layer: Layer, query: Query) -> tuple[str, int, int | None]:
+def _rows(principal: Principal, layer: Layer, query: Query) -> tuple[bytes, int, int | None]:
     """The features' text, how many they are, and how many pass in all."""
     rows = query.rows(principal, layer)
     text = _text(layer, rows[query.offset : query.offset + query.limit], query)
     # Inside a feature a quote is escaped, so this text begins features and nothing else.
-    returned = text.count('{"type":"Feature","id":')
+    returned = text.count(b'{"type":"Feature","id":')
     last = returned < query.limit and (returned > 0 or query.offset == 0)
     return text, returned, query.offset + returned if last else matched(principal, layer, query, rows)
 
 
-def _text(layer: Layer, rows: QuerySet[Feature], query: Query) -> str:
+def _text(layer: Layer, rows: QuerySet[Feature], query: Query) -> bytes:
     geom = layer.geom
     if not query.geometry:
         rows = rows.annotate(no_place=Func(template="null::geometry", output_field=GeometryField(srid=STORAGE_SRID)))
         geom = "no_place"
-    return features_text(
+    return features_bytes(
         rows,
         geom=geom,
         properties={f.name: f.name for f in query.fields},
