@@ -1,5 +1,6 @@
 """``manage.py demo``: the demo city, its rows and the accounts that look at them."""
 
+import fcntl
 import os
 import re
 import secrets
@@ -77,18 +78,30 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             cursor.execute(f"truncate {tables}")
 
-    @transaction.atomic
     def people(self, city: DemoCity) -> str:
         """Make the demo accounts where they are missing; returns their table, which is also kept in a private file."""
-        kept = re.search(r"[:：]\s*(\S+)", ACCOUNTS.read_text("utf-8")) if ACCOUNTS.is_file() else None
+        ACCOUNTS.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(ACCOUNTS, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as file:
+            # Two loads at once must not make two passwords and keep one of them.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            kept = re.search(r"[:：]\s*(\S+)", file.read())
+            table = self.accounts(city, kept[1] if kept else "")
+            file.seek(0)
+            file.truncate()
+            file.write(f"{table}\n")
+        return table
+
+    @transaction.atomic
+    def accounts(self, city: DemoCity, kept: str) -> str:
+        """The accounts with the kept password, or a new one; returns their table."""
         given = os.environ.get("ZHUTU_DEMO_PASSWORD")
-        password = given or (kept and kept[1]) or secrets.token_urlsafe(9)
+        password = given or kept or secrets.token_urlsafe(9)
         lines = [_("演示账号，密码均为：%s") % password]
         for name, role, region, organisation in holders(city):
             user, created = User.objects.get_or_create(
                 username=PREFIX + name, defaults={"title": str(role.label), "is_staff": role == Role.ADMIN}
             )
-            if created or given or kept is None:
+            if created or given or not kept:
                 user.set_password(password)
                 user.save(update_fields=["password"])
             if not user.memberships.exists():
@@ -97,10 +110,6 @@ class Command(BaseCommand):
             assert bounds is not None
             where = bounds.organisation or bounds.region or _("全部")
             lines.append(f"  {user.username:<24}{role.label}（{where}）")
-        ACCOUNTS.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(ACCOUNTS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
         return "\n".join(lines)
 
 
