@@ -114,7 +114,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = os.environ.get("ZHUTU_REDIS_URL", "redis://127.0.0.1:6379")
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "command_center.cache.Cache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": os.environ.get("ZHUTU_PGDATABASE", "zhutu"),
     }

@@ -41,7 +41,7 @@ def test_a_list_makes_the_same_queries_whatever_its_length(layer: Layer, who: di
         numbers.add(len(queries))
         assert len(page.rows) == min(size, page.total)
         assert all(len(row.cells) == len(page.columns) for row in page.rows)
-    assert numbers == {2}
+    assert numbers == {3}
 
 
 @each_layer
