@@ -1,4 +1,4 @@
-"""The cache in Redis, with one client a pool: Django's own builds a new client, of 170 table entries, for every call."""
+"""The cache in Redis with one client a pool: Django builds a new one, of 170 table entries, for every call."""
 
 from typing import Any
 
