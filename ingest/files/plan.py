@@ -1,6 +1,6 @@
 """How an import is to be read: fields, place and CRS, from what the file says and what the person chose."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import batched
 from typing import Any
@@ -195,8 +195,3 @@ def _crs(text: str) -> AnyCRS | None:
     if not text:
         return None
     return int(text[5:]) if text.startswith("EPSG:") else text
-
-
-def columns_used(item: Import) -> Sequence[str]:
-    """Columns that go somewhere."""
-    return [*item.mapping.values(), *item.place.get("columns", [])]

@@ -36,4 +36,4 @@ class Monitors(Layer):
     }
     time = "measured_at"
     zoom = 9
-    covers = ("DZ-072", "DZ-073", "DZ-077", "DZ-093", "DZ-099")
+    covers = ("DZ-072", "DZ-073", "DZ-077", "DZ-099")

@@ -165,10 +165,6 @@ def _class(style: Style, classes: tuple[Class, ...], row: Any) -> int:
     return len(classes) - 1
 
 
-def _within(value: float, entry: Class) -> bool:
-    return (entry.low is None or value >= entry.low) and (entry.high is None or value < entry.high)
-
-
 def _look(entry: Class) -> dict[str, Any]:
     """How Leaflet draws a class: a pictogram at points, else a path."""
     symbol: Any = entry.symbol

@@ -15,7 +15,7 @@ CAMERAS, MONITORS = registry.by_key["cameras"], registry.by_key["monitors"]
 FACTORS = ("pm10", "pm25", "tsp", "noise", "temperature", "humidity", "pressure", "wind_speed", "wind_direction")
 
 
-@pytest.mark.covers("DZ-110", "DZ-072", "DZ-093")
+@pytest.mark.covers("DZ-110", "DZ-072")
 @pytest.mark.parametrize("key", ["cameras", "monitors"])
 def test_every_device_has_its_place_on_the_map(key: str) -> None:
     layer = registry.by_key[key]
