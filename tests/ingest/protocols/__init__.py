@@ -1,0 +1,1 @@
+"""Tests of the device protocols: bytes in, values out, no database."""
