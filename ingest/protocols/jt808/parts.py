@@ -30,6 +30,14 @@ class _Set:
         return tuple(self.parts[number].header.serial for number in range(1, self.first.total + 1))
 
 
+@dataclass(slots=True)
+class _Done:
+    at: float
+    serials: tuple[int, ...]
+    prints: frozenset[int]
+    is_stored: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """What an incomplete message still lacks: the content of a resend request (0x8003)."""
@@ -61,19 +69,19 @@ class Assembler:
         self.max_parts, self.max_bytes, self.max_sets = max_parts, max_bytes, max_sets
         self.counts: Counter[str] = Counter()
         self._open: dict[Key, _Set] = {}
-        self._done: dict[Key, tuple[float, frozenset[int]]] = {}
+        self._done: dict[Key, _Done] = {}
 
     def add(self, message: Message, now: float) -> Message | None:
         """The whole message if this was its last part (or it is not split at all), else None.
 
-        A repeated part changes nothing; :meth:`finished` tells whether it wants its acknowledgement again. Raises
+        A repeated part changes nothing; :meth:`is_stored` tells whether it wants its acknowledgement again. Raises
         PartError: too-many-parts, total-changed, too-many-sets, set-too-big (the set is dropped).
         """
         header = message.header
         if not header.is_split:
             return message
         self.expire(now)
-        if self.finished(message):
+        if self.is_stored(message):
             self.counts["repeated"] += 1
             return None
         kept = self._set_for(message, now)
@@ -94,10 +102,20 @@ class Assembler:
         self.counts["assembled"] += 1
         return _joined(kept)
 
-    def finished(self, message: Message) -> bool:
-        """Whether this is the repeat of a part of a message that was assembled within the time-out."""
-        _, prints = self._done.get((message.header.phone, message.header.message_id), (0.0, frozenset[int]()))
-        return _print(message) in prints
+    def mark_stored(self, whole: Message) -> None:
+        """To be called after the commit of an assembled message.
+
+        Without it a part that comes again is the begin of the message once more: after a failed commit the terminal
+        repeats all of them, and none may be acknowledged for what was never stored.
+        """
+        done = self._done.get((whole.header.phone, whole.header.message_id))
+        if done is not None and done.serials == whole.serials:
+            done.is_stored = True
+
+    def is_stored(self, part: Message) -> bool:
+        """Whether this part belongs to a message that was stored within the time-out: acknowledge it again."""
+        done = self._done.get((part.header.phone, part.header.message_id))
+        return done is not None and done.is_stored and _print(part) in done.prints
 
     def gaps(self, now: float) -> list[Gap]:
         """Messages that heard nothing for ``quiet`` seconds, to be asked for; each again after as long a pause."""
@@ -117,7 +135,7 @@ class Assembler:
         for key in late:
             del self._open[key]
         self.counts["timed-out"] += len(late)
-        for key in [key for key, (at, _) in self._done.items() if now - at >= self.timeout]:
+        for key in [key for key, done in self._done.items() if now - done.at >= self.timeout]:
             del self._done[key]
         return len(late)
 
@@ -144,7 +162,7 @@ class Assembler:
         self._done.pop(key, None)
         while len(self._done) >= self.max_sets:
             del self._done[next(iter(self._done))]
-        self._done[key] = (now, frozenset(map(_print, kept.parts.values())))
+        self._done[key] = _Done(now, kept.serials(), frozenset(map(_print, kept.parts.values())))
 
     def _refused(self, kind: str, text: str) -> PartError:
         self.counts[kind] += 1

@@ -9,6 +9,7 @@ import pytest
 from ingest.protocols.jt808 import from_platform, from_terminal
 from ingest.protocols.jt808.bodies import Body, parse
 from ingest.protocols.jt808.errors import BodyError
+from ingest.protocols.jt808.fields import sized_field
 from ingest.protocols.jt808.messages import MessageId, decode, packets
 from ingest.protocols.jt808.positions import build_position
 from tests.ingest.protocols.jt808_samples import HERE, NOON, TRUCK
@@ -88,12 +89,13 @@ def test_registration_layouts_byte_by_byte() -> None:
     assert (old[36], new[75]) == (2, 2)
 
 
+@pytest.mark.parametrize("hardware", [b"H-1", b"H-1\0\0\0\0\0"])
 @pytest.mark.parametrize(("maker", "is_2019"), [(5, True), (11, True), (5, False)])
-def test_attributes_with_either_maker_field(maker: int, is_2019: bool) -> None:
+def test_attributes_with_either_maker_field(maker: int, is_2019: bool, hardware: bytes) -> None:
     """2019 has 5 bytes here, some terminals send the 11 of their registration."""
     model, terminal = (30, 30) if is_2019 else (20, 7)
     body = b"\0\x07" + b"ZT001".ljust(maker, b"\0") + b"M1".ljust(model, b"\0") + b"7654321".ljust(terminal, b"\0")
-    body += bytes.fromhex("89860000000000000001") + b"\x03H-1" + b"\x04F-22" + b"\x01\x02"
+    body += bytes.fromhex("89860000000000000001") + sized_field(hardware) + b"\x04F-22" + b"\x01\x02"
     assert read(MessageId.ATTRIBUTES_REPLY, body, is_2019) == from_terminal.AttributesReply(
         7, "ZT001", "M1", "7654321", "89860000000000000001", "H-1", "F-22", 1, 2
     )

@@ -63,17 +63,37 @@ def test_f15_repeated_parts_change_nothing() -> None:
     assert assembler.counts["repeated"] == 2
 
 
-def test_f15_a_part_that_comes_again_after_the_end_is_known_and_opens_nothing() -> None:
+def test_f15_a_part_that_comes_again_after_the_commit_is_known_and_opens_nothing() -> None:
     parts = sent()
     assembler = Assembler(timeout=60)
-    assert not assembler.finished(parts[1])
-    for message in parts:
-        assembler.add(message, 0.0)
-    assert assembler.finished(parts[1]), "its acknowledgement was lost: it wants it again"
+    *_, whole = [assembler.add(message, 0.0) for message in parts]
+    assert whole is not None and not assembler.is_stored(parts[1])
+    assembler.mark_stored(whole)
+    assert assembler.is_stored(parts[1]), "its acknowledgement was lost: it wants it again"
     assert assembler.add(parts[1], 1.0) is None
     assert assembler.gaps(30.0) == []
+    assert not assembler.is_stored(sent(serial=103)[1]), "the same bytes under other serials are another message"
     assembler.expire(60.0)
-    assert not assembler.finished(parts[1]), "remembered for the time-out only"
+    assert not assembler.is_stored(parts[1]), "remembered for the time-out only"
+
+
+def test_f01_what_was_not_stored_is_taken_again() -> None:
+    """The commit failed, so nothing was acknowledged, and the terminal sends all parts once more."""
+    assembler = Assembler()
+    for _ in range(2):
+        *_, whole = [assembler.add(message, 0.0) for message in sent()]
+        assert whole is not None and parse(whole) == BATCH
+        assert not assembler.is_stored(sent()[0])
+
+
+def test_another_message_is_not_marked_as_stored() -> None:
+    assembler = Assembler()
+    *_, old = [assembler.add(message, 0.0) for message in sent(serial=100)]
+    for message in sent(serial=103):
+        assembler.add(message, 0.0)
+    assert old is not None
+    assembler.mark_stored(old)
+    assert not assembler.is_stored(sent(serial=103)[0])
 
 
 def test_the_next_message_of_the_same_kind_is_another() -> None:
