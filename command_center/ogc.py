@@ -249,7 +249,9 @@ def tile(request: HttpRequest, key: str, matrix: str, z: int, y: int, x: int) ->
     _known(matrix)
     form(request, "mvt")
     name = tile_engine.tag(principal, layer, z, x, y)
-    return tiles.answer(request, name, lambda: tile_engine.packed(principal, layer, z, x, y, name=name))
+    return tiles.answer(
+        request, name, lambda zipped: tile_engine.tile(principal, layer, z, x, y, name=name, zipped=zipped)
+    )
 
 
 @require_safe

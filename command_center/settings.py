@@ -94,7 +94,7 @@ TEMPLATES = [
 
 DATABASES = {
     "default": {
-        "ENGINE": "django.contrib.gis.db.backends.postgis",
+        "ENGINE": "command_center.postgis",
         "HOST": os.environ.get("ZHUTU_PGHOST", ""),
         "PORT": os.environ.get("ZHUTU_PGPORT", ""),
         "USER": os.environ.get("ZHUTU_PGUSER", "zhutu"),
@@ -104,7 +104,7 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             # Parallel workers rebuild PROJ pipelines and ruin tiles; nothing of the web runs for half a minute.
-            "options": "-c max_parallel_workers_per_gather=0 -c jit=off"
+            "options": "-c max_parallel_workers_per_gather=0 -c jit=off -c datestyle=ISO"
             + ("" if Path(sys.argv[0]).name == "manage.py" else " -c statement_timeout=30s -c lock_timeout=10s"),
         },
     }

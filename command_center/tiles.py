@@ -1,7 +1,9 @@
 """Doors to vector tiles: layers with the same filters as their lists, and the base map."""
 
 from collections.abc import Callable
+from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.views.decorators.http import require_safe
 
@@ -18,33 +20,30 @@ def layer_tile(request: HttpRequest, key: str, z: int, x: int, y: int) -> HttpRe
     principal = request.principal  # type: ignore[attr-defined]
     layer = gate.layer_for(principal, key)
     asked = filters.parse(principal, layer, request.GET) if request.GET else filters.Filters()
+
+    def rows() -> QuerySet[Any] | None:
+        return filters.narrow(principal, layer, asked) if asked else None
+
     name = engine.tag(principal, layer, z, x, y, asked.canonical)
-    return answer(
-        request,
-        name,
-        lambda: engine.packed(
-            principal, layer, z, x, y, lambda: filters.narrow(principal, layer, asked) if asked else None,
-            asked.canonical, name,
-        ),
-    )  # fmt: skip
+    return answer(request, name, lambda zipped: engine.tile(principal, layer, z, x, y, rows, name=name, zipped=zipped))
 
 
 @require_safe
 def region_tile(request: HttpRequest, z: int, x: int, y: int) -> HttpResponse:
     """A tile of the base map: the boundaries of provinces, cities and counties."""
-    return answer(request, engine.region_tag(z, x, y), lambda: engine.packed_regions(z, x, y))
+    return answer(request, engine.region_tag(z, x, y), lambda zipped: engine.regions(z, x, y, zipped))
 
 
-def answer(request: HttpRequest, name: str, body: Callable[[], bytes]) -> HttpResponse:
-    """A tile under its tag: 304 where the client has it, gzip as the cache keeps it where the client reads that."""
+def answer(request: HttpRequest, name: str, body: Callable[[bool], bytes]) -> HttpResponse:
+    """A tile under its tag: 304 where the client has it, gzipped where the client reads that."""
     etag = f'"{name}"'
     if etag in request.headers.get("If-None-Match", ""):
         response: HttpResponse = HttpResponseNotModified()
     else:
-        packed = body()
-        zipped = bool(packed) and "gzip" in request.headers.get("Accept-Encoding", "")
-        response = HttpResponse(packed if zipped else engine.unpacked(packed), content_type=MEDIA_TYPE)
-        if zipped:
+        zipped = "gzip" in request.headers.get("Accept-Encoding", "")
+        content = body(zipped)
+        response = HttpResponse(content, content_type=MEDIA_TYPE)
+        if zipped and content:
             response.headers["Content-Encoding"] = "gzip"
     response.headers["ETag"] = etag
     # Private: what is in a tile depends on who asks. The browser asks again, and mostly hears 304.

@@ -18,10 +18,12 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
 
 
-urlpatterns += [path("healthz", healthz, name="healthz"), path("admin/", admin.site.urls)]
-urlpatterns += [path("", include("command_center.desk.urls"))]
+# Tiles first: they are asked for most, and every pattern before theirs is tried for each of them.
 urlpatterns += [
-    path("ogc", include("command_center.ogc_urls")),
     path("tiles/regions/<int:z>/<int:x>/<int:y>.mvt", tiles.region_tile, name="region-tile"),
     path("tiles/<slug:key>/<int:z>/<int:x>/<int:y>.mvt", tiles.layer_tile, name="layer-tile"),
+    path("ogc", include("command_center.ogc_urls")),
+    path("healthz", healthz, name="healthz"),
+    path("admin/", admin.site.urls),
+    path("", include("command_center.desk.urls")),
 ]

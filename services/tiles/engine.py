@@ -1,4 +1,4 @@
-"""Tiles of a layer and of the regions: rights, then rows, then bytes, kept compressed under scope and version."""
+"""Tiles of a layer and of the regions: rights, then rows, then bytes, kept under scope and version."""
 
 import gzip
 import hashlib
@@ -26,6 +26,11 @@ REGION_LAYERS = (
 """Source layer of the base map, level, and the zoom from which it is drawn."""
 LABEL_SUFFIX = "_label"
 """The names of each level are points in a source layer of their own."""
+PLANS_KEPT = 1_000
+GZIP = b"\x1f\x8b"
+"""How gzipped bytes begin; a tile begins with the tag of its first layer, 0x1a."""
+
+_plans: dict[tuple[Any, ...], mvt.Plan] = {}
 
 
 def fields(layer: Layer) -> tuple[str, ...]:
@@ -40,16 +45,6 @@ def tag(principal: Principal, layer: Layer, z: int, x: int, y: int, key: str = "
 
 
 def tile(
-    principal: Principal, layer: Layer, z: int, x: int, y: int, rows: QuerySet[Any] | None = None, key: str = ""
-) -> bytes:
-    """An uncompressed vector tile of the rows a principal sees; empty where there are none.
-
-    ``rows`` narrows them further; ``key`` names that narrowing, equal for equal rows.
-    """
-    return unpacked(packed(principal, layer, z, x, y, lambda: rows, key))
-
-
-def packed(
     principal: Principal,
     layer: Layer,
     z: int,
@@ -58,32 +53,27 @@ def packed(
     rows: Callable[[], QuerySet[Any] | None] = lambda: None,
     key: str = "",
     name: str = "",
+    zipped: bool = False,
 ) -> bytes:
-    """The same tile gzipped, as the cache keeps it; ``name`` is its ``tag``, where the caller has it already."""
+    """A vector tile of the rows a principal sees; empty where there are none.
 
-    def draw() -> bytes:
-        narrowed = rows()
-        return mvt.tile(
-            gate.restrict(principal, layer) if narrowed is None else narrowed,
-            z, x, y,
-            name=layer.key,
-            geom=layer.geom,
-            properties={name: name for name in fields(layer)},
-            clusters=layer.geometry_type == "point" and z < CLUSTERED_BELOW,
-        )  # fmt: skip
-
+    Parameters
+    ----------
+    rows
+        Narrows them further; ``key`` names that narrowing, equal for equal rows.
+    name
+        Its ``tag``, where the caller has it already.
+    zipped
+        Whether to return it gzipped.
+    """
     if not gate.may(principal, layer):
         raise NotFound(f"There is no layer {layer.key}.")
-    return _kept(name or tag(principal, layer, z, x, y, key), draw)
+    name = name or tag(principal, layer, z, x, y, key)
+    return _kept(name, lambda: _plan(principal, layer, z, rows()).draw(z, x, y), zipped)
 
 
-def regions(z: int, x: int, y: int) -> bytes:
-    """The uncompressed base map tile: areas in the source layers province, city and county, names as points beside."""
-    return unpacked(packed_regions(z, x, y))
-
-
-def packed_regions(z: int, x: int, y: int) -> bytes:
-    """The base map tile gzipped."""
+def regions(z: int, x: int, y: int, zipped: bool = False) -> bytes:
+    """The base map tile: areas in the source layers province, city and county, names as points beside."""
 
     def draw() -> bytes:
         rows = Region.objects.current()
@@ -98,7 +88,7 @@ def packed_regions(z: int, x: int, y: int) -> bytes:
         )
 
     mvt.tile_bounds(z, x, y)
-    return _kept(region_tag(z, x, y), draw)
+    return _kept(region_tag(z, x, y), draw, zipped)
 
 
 def region_tag(z: int, x: int, y: int) -> str:
@@ -106,19 +96,39 @@ def region_tag(z: int, x: int, y: int) -> str:
     return _hash(f"regions|{z}/{x}/{y}")
 
 
-def unpacked(body: bytes) -> bytes:
-    """The tile behind its compressed form."""
-    return gzip.decompress(body) if body else b""
+def _plan(principal: Principal, layer: Layer, z: int, rows: QuerySet[Any] | None) -> mvt.Plan:
+    """How to draw the layer's tiles of this zoom; kept by process for every scope, as long as nothing narrows them."""
+    clusters = layer.geometry_type == "point" and z < CLUSTERED_BELOW
+    simplified = z < mvt.SIMPLIFIED_BELOW
+    carried = fields(layer)
+    asked = (layer.key, carried, gate.scope_key(principal, layer), clusters, simplified)
+    found = _plans.get(asked) if rows is None else None
+    if found is None:
+        found = mvt.plan(
+            gate.restrict(principal, layer) if rows is None else rows,
+            name=layer.key,
+            geom=layer.geom,
+            properties={name: name for name in carried},
+            clusters=clusters,
+            simplified=simplified,
+        )
+        if rows is None:
+            if len(_plans) > PLANS_KEPT:
+                _plans.clear()
+            _plans[asked] = found
+    return found
 
 
-def _kept(name: str, draw: Callable[[], bytes]) -> bytes:
-    body: bytes | None = cache.get(f"tile:{name}")
-    if body is None:
-        plain = draw()
+def _kept(name: str, draw: Callable[[], bytes], zipped: bool) -> bytes:
+    """The tile from the cache, which keeps it as it was first asked for, and gzipped from the first time that was."""
+    kept: bytes | None = cache.get(f"tile:{name}")
+    body = draw() if kept is None else kept
+    if zipped and body and not body.startswith(GZIP):
         # Level 1: the network inside a bureau is fast, the processor is shared.
-        body = gzip.compress(plain, 1, mtime=0) if plain else b""
+        body = gzip.compress(body, 1, mtime=0)
+    if body is not kept:
         cache.set(f"tile:{name}", body, KEPT_SECONDS)
-    return body
+    return body if zipped or not body.startswith(GZIP) else gzip.decompress(body)
 
 
 def _hash(text: str) -> str:
