@@ -23,7 +23,7 @@ class BadPacket(Refused):
 
     Kinds: ``control`` · ``cp`` · ``field`` · ``repeat`` · ``qn`` · ``st`` · ``cn`` · ``pw`` · ``mn`` · ``flag`` ·
     ``version`` · ``parts`` (PNUM, PNO) · ``incomplete`` (a set that timed out) · ``plain`` (a key is known, yet not
-    encrypted) · ``datatime`` · ``length`` and ``text`` (cannot be encoded) · ``reply``.
+    encrypted) · ``datatime`` · ``text`` (cannot be encoded) · ``reply``.
     """
 
 

@@ -42,6 +42,8 @@ def readings(packet: Packet, profile: Profile) -> list[Reading]:
     if span is None:
         return []
     cp = packet.cp
+    if cp.endswith(";"):
+        cp = cp[:-1]
     texts: Texts = cp.replace(",", ";").replace("=", ";").split(";")  # type: ignore[assignment]
     # Names and values take turns in a regular packet, and a device sends the same names each time. The two other
     # conditions are for float(), which would take 1_0 and digits of full width.
@@ -50,9 +52,9 @@ def readings(packet: Packet, profile: Profile) -> list[Reading]:
     if layout is None:
         return _irregular(packet, profile, span)
     at = _at(texts[layout.time] or "", span, profile)
-    texts.append(None)
+    texts += (profile.missing_flag, None)
     found = []
-    for factor, text_at, flag_at, scale, lowest, highest, slots in layout.columns:
+    for factor, text_at, flag_at, sent, scale, lowest, highest, slots in layout.columns:
         if texts[flag_at] == "N":
             try:
                 value = float(texts[text_at])  # type: ignore[arg-type]
@@ -61,17 +63,20 @@ def readings(packet: Packet, profile: Profile) -> list[Reading]:
             if scale != 1.0:
                 value = round(value * scale, 6)
             if lowest <= value <= highest:
-                found.append(_reading(Reading, (factor, at, span, value, None, None, None, "N", "")))
+                found.append(_reading(Reading, (factor, at, span, value, None, None, None, sent, "")))
                 continue
         said = [texts[slot] for slot in slots]
         found.append(_judged(factor, at, span, said, "", profile.rules, profile.missing_flag))
     return _compared(found, layout.nested) if layout.nested else found
 
 
-Column = tuple[str, int, int, float, float, float, tuple[int, ...]]
-"""Factor; where its text and its flag stand in the packet taken apart (the flag at -1, where nothing stands, unless
-only a value comes with it); scale, lowest and highest of its rule; where value, low, high, total and flag stand, or -1.
-A plain tuple, for those are unpacked fastest."""
+_ASSUMED, _NOTHING = -2, -1
+"""Behind the texts of a packet stand the flag that a missing one is taken for, and None."""
+
+Column = tuple[str, int, int, str, float, float, float, tuple[int, ...]]
+"""Factor; where its text and its flag stand in the packet taken apart (the flag nowhere, unless only a value comes with
+it); N, or nothing where no flag is sent; scale, lowest and highest of its rule; where value, low, high, total and flag
+stand. A plain tuple, for those are unpacked fastest."""
 
 
 class _Layout(NamedTuple):
@@ -81,7 +86,7 @@ class _Layout(NamedTuple):
     """Columns of which the first is part of the second."""
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _layout(names: tuple[str, ...], rules: Rules) -> _Layout | None:
     """How to read packets with these names; None where a name is strange, repeated or missing."""
     time = None
@@ -91,20 +96,25 @@ def _layout(names: tuple[str, ...], rules: Rules) -> _Layout | None:
         if slot is Slot.TIME and time is None:
             time = 2 * at + 1
         elif slot in FACTOR_SLOTS:
-            slots = places.setdefault(factor, [-1] * len(FACTOR_SLOTS))
+            slots = places.setdefault(factor, [_NOTHING] * len(FACTOR_SLOTS))
             if slots[slot] >= 0:
                 return None
             slots[slot] = 2 * at + 1
-        elif slot is not Slot.KNOWN:
-            return None
+        elif slot is not Slot.KNOWN or not name.strip()[:1].isalpha():
+            return None  # a number for a name is half of one, cut by a comma
     if time is None:
         return None
+    _share_flags(places, _NOTHING)
     columns = []
     for factor, slots in places.items():
         rule = rules.of(factor)
-        simple = rule.confirmed and slots[Slot.VALUE] >= 0 and slots[Slot.LOW : Slot.FLAG] == [-1] * 3
-        flag_at = slots[Slot.FLAG] if simple else -1
-        columns.append((factor, slots[0], flag_at, rule.scale, rule.lowest, rule.highest, tuple(slots)))
+        text_at, flag_at = slots[Slot.VALUE], slots[Slot.FLAG]
+        sent = "" if flag_at == _NOTHING else "N"
+        if not rule.confirmed or text_at == _NOTHING or slots[Slot.LOW : Slot.FLAG] != [_NOTHING] * 3:
+            flag_at = _NOTHING
+        elif not sent:
+            flag_at = _ASSUMED
+        columns.append((factor, text_at, flag_at, sent, rule.scale, rule.lowest, rule.highest, tuple(slots)))
     return _Layout(time, tuple(columns), _nested(list(places)))
 
 
@@ -140,6 +150,7 @@ def _irregular(packet: Packet, profile: Profile, span: str) -> list[Reading]:
     if time is None:
         raise BadPacket("datatime", f"DataTime is missing in CN={packet.cn} of {packet.mn}")
     at = _at(time, span, profile)
+    _share_flags(texts, None)
     for factor in strange:
         if texts[factor][:4] == [None] * 4:
             marks.setdefault(factor, "key")
@@ -148,6 +159,14 @@ def _irregular(packet: Packet, profile: Profile, span: str) -> list[Reading]:
         for factor, known in texts.items()
     ]
     return _compared(found, _nested(list(texts)))
+
+
+def _share_flags[T](said: dict[str, list[T]], nothing: T) -> None:
+    """Let ``a21026-Zs`` have the flag of ``a21026``: a device sends one for both."""
+    for factor, slots in said.items():
+        code, part, _ = factor.partition("-")
+        if part and slots[Slot.FLAG] == nothing and code in said:
+            slots[Slot.FLAG] = said[code][Slot.FLAG]
 
 
 def _judged(

@@ -75,6 +75,9 @@ def test_f20_a_total_that_changes_gives_the_set_up() -> None:
     assembler.add(part(1), 0)
     assert refusal(assembler, part(1, cp=f"{TIME};LA-Rtd=1")) == "parts"
     assert assembler.waiting == 0
+    assembler.add(part(1), 0)
+    assert refusal(assembler, part(2)._replace(cn="2061")) == "parts"
+    assert assembler.waiting == 0
 
 
 def test_f20_memory_is_bounded() -> None:
@@ -105,6 +108,13 @@ def test_parts_with_a_qn_each_as_in_annex_c() -> None:
     assert whole is not None
     assert whole.cp == f"{first};{second}"
     assert assembler.waiting == 1
+
+
+def test_a_set_that_is_begun_anew_is_another_set() -> None:
+    assembler = Assembler()
+    assert assembler.add(part(1, qn="1"), 0) is None
+    assert assembler.add(part(1, f"{TIME};LA-Rtd=1", qn="2"), 0) is None
+    assert assembler.waiting == 2
 
 
 def test_devices_are_kept_apart() -> None:

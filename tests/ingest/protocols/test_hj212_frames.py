@@ -163,6 +163,16 @@ def test_a_refused_packet_does_not_stop_the_next() -> None:
     assert second == "010000A8900016F000169DC0"
 
 
+def test_a_frame_has_at_most_8_kib_however_it_comes() -> None:
+    for length, whole in ((LONGEST, True), (LONGEST + 1, False)):
+        data = b"##0100" + b"CP=&&{0x".ljust(length - 12, b"F") + b"1C80\r\n"
+        for cut in (0, 100, length - 2, length - 1):
+            stream: Stream[Frame] = Stream()
+            found = stream.feed(data[:cut]) + stream.feed(data[cut:])
+            assert [isinstance(result, Frame) for result in found] == [whole]
+            assert stream.refused == ({} if whole else {"long": 1})
+
+
 @pytest.mark.parametrize(
     ("head", "mn"),
     [

@@ -85,6 +85,8 @@ def test_the_total_has_a_unit_of_its_own() -> None:
     assert (in_grams.value, in_grams.low, in_grams.high, in_grams.total) == (41.0, 40.1, 42.2, 0.0105)
     flow = measured("w00000-Cou=63.0,w00000-Flag=N", Profile(units={"w00000": "L/s"}), "2061")["w00000"]
     assert (flow.value, flow.total, flow.quality) == (None, 63.0, "")
+    backwards = measured("w01018-Cou=-1,w01018-Avg=41.0,w01018-Flag=N", cn="2061")["w01018"]
+    assert (backwards.value, backwards.total, backwards.quality) == (41.0, -1.0, "range")
 
 
 def test_f28_an_unconfirmed_unit_of_dust_does_not_count() -> None:
@@ -182,6 +184,12 @@ def test_numbers_as_devices_write_them(text: str, value: float) -> None:
     assert measured(f"LA-Rtd={text},LA-Flag=N")["LA"].value == value
 
 
+def test_f30_a_comma_in_a_number_is_never_taken_for_half_of_it() -> None:
+    """F30: also where other damage makes up for the count of names and values."""
+    for more in ("", ";x=3=y", ";LA-Rtd=63.5=", ";;"):
+        assert measured(f"a34002-Rtd=1,2{more}")["a34002"].value is None
+
+
 def test_f18_two_values_in_one_packet() -> None:
     """F18: the first is kept and marked, an equal one is nothing new."""
     assert measured("LA-Rtd=63.5;LA-Rtd=63.5;LA-Flag=N")["LA"][3::5] == (63.5, "")
@@ -225,6 +233,8 @@ def test_converted_values_and_what_measures_nothing() -> None:
     assert set(found) == {"a21026", "a21026-Zs", "w01018"}
     assert found["a21026-Zs"][3:6] == (20_000.0, 10_000.0, 30_000.0), "in the unit of the factor"
     assert (found["w01018"].at, found["w01018"].quality) == (AT, "")
+    for cp in ("a21026-Avg=2,a21026-ZsAvg=20,a21026-Flag=D", "a21026-Avg=2,a21026-ZsAvg=20,a21026-Flag=D;"):
+        assert measured(cp, cn="2061")["a21026-Zs"][-2:] == ("D", "flag"), "one flag for both"
 
 
 @pytest.mark.parametrize(
@@ -278,7 +288,7 @@ def test_a_missing_data_time_is_refused_by_name() -> None:
 
 
 def test_the_short_way_and_the_long_way_give_the_same() -> None:
-    """A trailing ``;`` or an unknown group takes another path through the code."""
+    """An empty or an unknown group takes another path through the code."""
     source = random.Random(7)
     texts = ["35.0", "0", "-1", "1e9", "NaN", "--", "", "20001", "63.5"]
     for _ in range(500):
@@ -289,9 +299,12 @@ def test_the_short_way_and_the_long_way_give_the_same() -> None:
             items = [f"{factor}-{name}={source.choice(texts)}" for name in names]
             groups.append(",".join([*items, f"{factor}-Flag={source.choice('NNND?')}"][: source.randint(1, 5)]))
         cp = f"DataTime=20261121101500;{';'.join(groups)}"
-        profile = Profile(units=source.choice([{}, {"a34002": "mg/m³", "w00000": "m³/h"}]))
+        profile = Profile(
+            units=source.choice([{}, {"a34002": "mg/m³", "w00000": "m³/h"}]), missing_flag=source.choice("NNMX")
+        )
         short = readings(packet_of(cp, cn), profile)
         assert short == readings(packet_of(cp + ";", cn), profile)
+        assert short == readings(packet_of(cp + ";;", cn), profile)
         assert short == readings(packet_of("junk;" + cp, cn), profile)
         assert {reading.quality for reading in short} <= set(QUALITIES)
 
