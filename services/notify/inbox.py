@@ -1,0 +1,44 @@
+"""One's own notices: listed, counted, marked as read. Nobody reaches another's."""
+
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from services.access.errors import NotFound
+from services.accounts.models import User
+from services.notify.models import Delivery, Message
+
+PAGE = 50
+
+
+def of(user: User, *, unread: bool = False, before: UUID | None = None) -> QuerySet[Message]:
+    """The notices of a person, newest first, with how else each went out; ``before`` is an id: only older ones."""
+    rows = Message.objects.filter(user=user).prefetch_related(
+        Prefetch("deliveries", Delivery.objects.select_related("channel").order_by("id"))
+    )
+    if unread:
+        rows = rows.filter(read_at=None)
+    return rows.filter(pk__lt=before) if before is not None else rows
+
+
+def unread(user_id: UUID | None) -> int:
+    """How many notices somebody has not read."""
+    return Message.objects.filter(user_id=user_id, read_at=None).count() if user_id is not None else 0
+
+
+def read(user: User, pk: UUID) -> Message:
+    """Mark a notice as read and return it; NotFound where it is not there or another's."""
+    row = Message.objects.filter(user=user, pk=pk).first()
+    if row is None:
+        raise NotFound(_("没有这条消息。"))
+    if row.read_at is None:
+        row.read_at = timezone.now()
+        row.save(update_fields=["read_at"])
+    return row
+
+
+def read_all(user: User) -> int:
+    """Mark everything as read; how many notices."""
+    return Message.objects.filter(user=user, read_at=None).update(read_at=timezone.now())

@@ -1,0 +1,142 @@
+"""Connections out: to listed hosts only, to the address that was checked, without redirects, within time and size.
+
+The standard library's client serves here because it connects where it is told to and writes no address, which may
+carry a key, into a log. ASVS 1.3.6, 13.2.4, 15.3.2; fault F53.
+"""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from services.notify.errors import Refused, Retry, Unreachable
+from services.notify.models import Destination
+
+SECONDS = 10.0
+"""For one step: to connect, to read."""
+
+DEADLINE = 30.0
+"""Seconds for a whole request; well under the outbox's lease."""
+
+BYTES = 64 * 1024
+"""The longest answer that is read."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer: HTTP status and body."""
+
+    status: int
+    body: bytes
+
+
+def split(url: str) -> tuple[str, int, str]:
+    """Host, port and path with query of an https address; raises Refused for any other address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 443
+    except ValueError:
+        raise Refused("the address is malformed") from None
+    host = parts.hostname or ""
+    if parts.scheme != "https" or not host or parts.username is not None or parts.password is not None:
+        raise Refused("only https addresses without a user name are called")
+    if any(ord(letter) <= 32 or ord(letter) > 126 for letter in url) or "\\" in url:
+        raise Refused("the address holds a character that must not be in one")
+    return host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def listed(host: str, port: int) -> Destination:
+    """The administrator's row for a host and port; raises Refused where there is none."""
+    found = Destination.objects.filter(host=host, port=port).first()
+    if found is None:
+        raise Refused(f"{host}:{port} is not among the allowed hosts")
+    return found
+
+
+def connect(destination: Destination) -> socket.socket:
+    """A connection to a listed host, at an address that was checked; raises Refused or Unreachable."""
+    try:
+        found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise Unreachable(f"the name {destination.host} cannot be resolved") from None
+    addresses = [str(entry[4][0]) for entry in found]
+    for address in addresses:
+        if not _permitted(address, destination.internal):
+            raise Refused(f"{destination.host} resolves to an address that must not be called")
+    # The address is connected to, not the name: a second look-up could answer differently (DNS rebinding).
+    for address in addresses:
+        try:
+            return socket.create_connection((address, destination.port), SECONDS)
+        except OSError:
+            continue
+    raise Unreachable(f"{destination.host}:{destination.port} does not answer")
+
+
+def trust(destination: Destination) -> ssl.SSLContext:
+    """How the host proves itself: by the authority that its row names, else by one that the system trusts."""
+    try:
+        context = ssl.create_default_context(cadata=destination.authority or None)
+    except (ssl.SSLError, ValueError):
+        raise Refused(f"the authority's certificate of {destination.host} cannot be read") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
+    """Send a request and read its answer whatever its status; a redirect is an answer like any other.
+
+    Raises Refused before a socket opens where the address is not allowed, Unreachable where nothing answers, Retry
+    where the answer breaks off or is too long.
+    """
+    host, port, path = split(url)
+    destination = listed(host, port)
+    link = http.client.HTTPSConnection(host, port, timeout=SECONDS, context=trust(destination))
+    raw = connect(destination)
+    # A peer that sends a byte now and then would outlast any time-out of a single step.
+    watch = threading.Timer(DEADLINE, _cut, (raw,))
+    watch.daemon = True
+    watch.start()
+    try:
+        link.sock = trust(destination).wrap_socket(raw, server_hostname=host)
+        link.request("POST", path, body, headers)
+        response = link.getresponse()
+        content = response.read(BYTES + 1)
+    except ssl.SSLCertVerificationError:
+        raise Unreachable(f"{host} does not prove itself by a trusted certificate") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(f"{host} broke off: {type(error).__name__}") from None
+    finally:
+        watch.cancel()
+        link.close()
+        raw.close()
+    if len(content) > BYTES:
+        raise Retry(f"{host} answered with more than {BYTES} bytes")
+    return Answer(response.status, content)
+
+
+def accepted(answer: Answer, host: str) -> bytes:
+    """The body of a good answer; raises Refused or Unreachable by the status of any other."""
+    if 200 <= answer.status < 300:
+        return answer.body
+    if answer.status in (408, 425, 429) or answer.status >= 500:
+        raise Unreachable(f"{host} answered {answer.status}")
+    raise Refused(f"{host} answered {answer.status}")
+
+
+def _permitted(address: str, internal: bool) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    if ip.is_link_local or ip.is_multicast or ip.is_unspecified or (ip.is_reserved and not ip.is_loopback):
+        return False  # 169.254.169.254 hands out a cloud machine's credentials
+    return internal or ip.is_global
+
+
+def _cut(raw: socket.socket) -> None:
+    try:
+        raw.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        raw.close()
