@@ -7,6 +7,7 @@ from dataclasses import replace
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
+from django.utils.functional import SimpleLazyObject
 
 from command_center.errors import answer
 from services.access.errors import AccessError
@@ -38,7 +39,8 @@ class ContentSecurity:
         self.following = following
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.csp_nonce = secrets.token_urlsafe(16)  # type: ignore[attr-defined]
+        # Lazy: most answers are no pages.
+        request.csp_nonce = SimpleLazyObject(_nonce)  # type: ignore[attr-defined]
         response = self.following(request)
         if response.headers.get("Content-Type", "").startswith("text/html"):
             response.headers.setdefault(
@@ -68,6 +70,10 @@ class Principal:
             return answer(request, error)
         request.principal = replace(found, address=request.META.get("REMOTE_ADDR") or None)  # type: ignore[attr-defined]
         return None
+
+
+def _nonce() -> str:
+    return secrets.token_urlsafe(16)
 
 
 def _accepted(request: HttpRequest) -> str:

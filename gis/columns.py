@@ -73,8 +73,10 @@ def rows(queryset: models.QuerySet[Any], columns: Sequence[Column]) -> Rows | No
     return Rows(sql, tuple(params), tuple(kind or _kind_of(next(resolved)) for kind in kinds))
 
 
-def count(queryset: models.QuerySet[Any], most: int) -> int:
+def count(queryset: models.QuerySet[Any], most: int | None = None) -> int:
     """The number of rows, counted up to ``most``."""
+    if most is None:
+        return queryset.order_by().count()
     found = rows(queryset.order_by()[:most], ["pk"])
     if found is None:
         return 0

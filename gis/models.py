@@ -37,6 +37,10 @@ class RegionQuerySet(models.QuerySet["Region"]):
             Q(valid_from__isnull=True) | Q(valid_from__lte=day), Q(valid_to__isnull=True) | Q(valid_to__gt=day)
         )
 
+    def plain(self, *more: str) -> Self:
+        """Without boundaries, of which one has thousands of corners; ``more`` fields beside code, name and level."""
+        return self.only("code", "name", "level", "parent", *more)
+
 
 class Region(models.Model):
     """An administrative region: province, city, county or town."""

@@ -1,12 +1,10 @@
 """The desk's map: one MapLibre style of the base map and every layer the principal may see."""
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.templatetags.static import static
-from django.utils.safestring import SafeString, mark_safe
 
 from command_center.desk.doors import region_filter, signed_in
 from command_center.templatetags.screen import theme_named
@@ -18,28 +16,6 @@ from styles.basemap import basemap
 
 REGION_TILES = "/tiles/regions/{z}/{x}/{y}.mvt"
 MAXZOOM = 14
-
-
-@dataclass(frozen=True)
-class LegendLine:
-    """One entry of a layer's legend."""
-
-    key: str
-    label: str
-    svg: SafeString
-
-
-def legend(layer: Layer, theme: Theme) -> list[LegendLine]:
-    """The legend of a layer in the current language."""
-    return [LegendLine(i.key, i.label, mark_safe(i.svg)) for i in layer.style.legend(theme, words(layer))]  # noqa: S308
-
-
-def words(layer: Layer) -> dict[str, str]:
-    """The label of each value by which the layer's style divides its features."""
-    key = layer.style.key
-    if key is None or key not in layer.field:
-        return {}
-    return {str(value): label for value, label in layer.field[key].choices.items()}
 
 
 def tiles(layer: Layer, query: str = "") -> str:

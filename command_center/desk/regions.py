@@ -20,12 +20,12 @@ class Drill:
 def drill(principal: Principal, code: str = "") -> Drill:
     """The drill at a region code; the regions a principal is bound to are the top of it."""
     roots = bounds(principal)
-    chosen = Region.objects.defer("geom").filter(code=code).first() if code else None
+    chosen = Region.objects.plain().filter(code=code).first() if code else None
     path: list[Region] = []
     step = chosen
     while step is not None:
         path.insert(0, step)
-        step = Region.objects.defer("geom").filter(pk=step.parent_id).first() if step.parent_id else None
+        step = Region.objects.plain().filter(pk=step.parent_id).first() if step.parent_id else None
     if roots:
         path = [region for region in path if any(region.code.startswith(root) for root in roots)]
     if chosen is not None:
@@ -37,7 +37,7 @@ def drill(principal: Principal, code: str = "") -> Drill:
         below = Region.objects.filter(matching)
     else:
         below = Region.objects.filter(parent=None).current()
-    return Drill(chosen, path, list(below.defer("geom").order_by("code")))
+    return Drill(chosen, path, list(below.plain().order_by("code")))
 
 
 def bounds(principal: Principal) -> list[str]:
@@ -48,5 +48,5 @@ def bounds(principal: Principal) -> list[str]:
 
 def named(text: str, limit: int = 8) -> list[Region]:
     """Regions in force whose name holds the text or whose code begins with it."""
-    rows = Region.objects.current().defer("geom").select_related("parent")
-    return list(rows.filter(Q(name__icontains=text) | Q(code__startswith=text)).order_by("code")[:limit])
+    rows = Region.objects.current().plain("parent__name").select_related("parent")
+    return list(rows.filter(Q(name__contains=text) | Q(code__startswith=text)).order_by("code")[:limit])

@@ -9,9 +9,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from command_center.desk import figures, map, regions
+from command_center.desk import figures, regions
 from command_center.desk.doors import asked, fragment, region_filter, signed_in
-from command_center.templatetags.screen import theme_named
 from services.access import actions, gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
@@ -31,12 +30,10 @@ def overview(request: HttpRequest) -> HttpResponse:
     principal = request.principal  # type: ignore[attr-defined]
     region = request.GET.get("region", "")
     shown = figures.figures(principal, region)
-    theme = theme_named(request.COOKIES.get("theme", ""))
     return render(
         request, "desk/overview.html",
         {
             "figures": shown,
-            "legends": {f.layer.key: map.legend(f.layer, theme) for f in shown},
             "drill": regions.drill(principal, region),
             "region": region,
             "region_name": "region",
@@ -67,13 +64,10 @@ def layer(request: HttpRequest, key: str, pk: UUID | None = None) -> HttpRespons
     context = {"layer": chosen, **_table(chosen, page), **_columns(principal, chosen, page)}
     if fragment(request, "results"):
         return render(request, "desk/results.html", context)
-    theme = theme_named(request.COOKIES.get("theme", ""))
     region_name = region_filter(chosen)
     region = request.GET.get(region_name, "") if region_name else ""
-    layers = gate.layers(principal)
     context |= {
-        "figures": [figures.Figure(other, 0) for other in layers],
-        "legends": {other.key: map.legend(other, theme) for other in layers},
+        "figures": [figures.Figure(other, 0) for other in gate.layers(principal)],
         "widgets": [w for w in widgets(principal, chosen, page.filters) if w.kind in SHOWN],
         "drill": regions.drill(principal, region),
         "region": region,

@@ -8,11 +8,14 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 
 from services.catalog.layer import Layer
+from services.ogc.styles import legend
 from styles import DESK_DARK, DESK_LIGHT, Fill, Icon, Theme
 from styles.pictograms import names, strokes
 
@@ -44,6 +47,7 @@ def asset(entry: str) -> SafeString:
 
 
 @register.simple_tag
+@cache
 def icon(name: str, classes: str = "") -> SafeString:
     """One of the Tabler icons listed in ``frontend/icons.json``."""
     return format_html(
@@ -52,6 +56,7 @@ def icon(name: str, classes: str = "") -> SafeString:
 
 
 @register.simple_tag
+@cache
 def pictogram(layer: Layer, classes: str = "") -> SafeString:
     """A layer's pictogram in the colour of the text: the one named after its model, else its style's first."""
     symbol = layer.style.classes()[0].symbol
@@ -72,6 +77,20 @@ def pictogram(layer: Layer, classes: str = "") -> SafeString:
         '<svg class="icon pictogram {}" viewBox="0 0 24 24" aria-hidden="true">{}</svg>',
         classes, mark_safe(paths),  # noqa: S308 - our own files
     )  # fmt: skip
+
+
+@register.simple_tag(takes_context=True)
+def switch(context: template.RequestContext, layer: Layer, opened: bool = False) -> SafeString:
+    """A layer's line in the layer control, with its legend."""
+    dark = theme_named(context["request"].COOKIES.get("theme", "")) is DESK_DARK
+    return _switch(layer, dark, get_language() or "", opened)
+
+
+@cache
+def _switch(layer: Layer, dark: bool, language: str, opened: bool) -> SafeString:
+    """Kept by process: the same eighteen, with their legends, are on every page of the desk."""
+    lines = [(mark_safe(line["svg"]), line["label"]) for line in legend(layer, DESK_DARK if dark else DESK_LIGHT)]  # noqa: S308
+    return render_to_string("desk/switch.html", {"layer": layer, "opened": opened, "legend": lines})
 
 
 @register.simple_tag(takes_context=True)

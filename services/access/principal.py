@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from gis.models import code_prefix
 from services.access.errors import LogInNeeded
 from services.accounts.models import ApiToken, Membership
 from services.accounts.roles import Role
@@ -109,9 +110,9 @@ def _secret(request: HttpRequest) -> str:
 
 
 def _holdings(user_id: UUID) -> tuple[Holding, ...]:
-    rows = Membership.objects.filter(user_id=user_id).select_related("region")
+    rows = Membership.objects.filter(user_id=user_id)
     return tuple(
-        Holding(row.role, row.region.prefix if row.region else "", row.organisation_id) for row in rows
+        Holding(row.role, code_prefix(row.region_id or ""), row.organisation_id) for row in rows
     )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ pygeoapi decodes and encodes every feature in Python; a page of 1,000 then takes
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,15 +14,14 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from gis.columns import count
 from gis.crs import ServedCRS
 from gis.geojson import counted_page, features_bytes
 from services.access import gate
+from services.access.counts import counted
 from services.access.principal import Principal
 from services.catalog.describe import Described
 from services.catalog.layer import Layer
 from services.catalog.models import Feature
-from services.catalog.versions import version
 from services.ogc.cql2.read import bad
 from services.ogc.query import Query
 
@@ -31,10 +29,6 @@ GEOJSON = "application/geo+json"
 COUNTED = 100_000
 """Rows counted at most: a larger collection leaves ``numberMatched`` out, which the standard allows."""
 FILTER_SECONDS = 5
-COUNTS_KEPT, KEPT_SECONDS = 10_000, 600
-
-_counts: dict[tuple[Any, ...], tuple[float, int]] = {}
-"""Counts with the time until which they are kept, by process: small pages feel every question to Redis."""
 
 
 def page(principal: Principal, layer: Layer, query: Query, params: QueryDict, base_url: str) -> bytes:
@@ -79,18 +73,8 @@ def single(principal: Principal, layer: Layer, feature: Feature, crs: ServedCRS,
 
 
 def matched(principal: Principal, layer: Layer, query: Query, rows: QuerySet[Feature]) -> int | None:
-    """How many rows pass, kept until the layer changes; None beyond ``COUNTED``."""
-    if {name for name, _value in query.narrowed} == {"bbox"}:
-        # Boxes hardly ever recur, and their rows are counted as fast as a version is read.
-        found = count(rows, COUNTED + 1)
-    else:
-        asked = (layer.key, version(layer), gate.scope_key(principal, layer), query.narrowed)
-        until, found = _counts.get(asked, (0.0, 0))
-        if until < monotonic():
-            if len(_counts) > COUNTS_KEPT:
-                _counts.clear()
-            found = count(rows, COUNTED + 1)
-            _counts[asked] = (monotonic() + KEPT_SECONDS, found)
+    """How many rows pass; None beyond ``COUNTED``."""
+    found = counted(principal, layer, rows, query.narrowed, COUNTED + 1)
     return found if found <= COUNTED else None
 
 
