@@ -4,11 +4,13 @@ The standard library's client serves here because it connects where it is told t
 carry a key, into a log. ASVS 1.3.6, 13.2.4, 15.3.2; fault F53.
 """
 
+import contextlib
 import http.client
 import ipaddress
 import socket
 import ssl
 import threading
+import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -93,14 +95,17 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
     """
     host, port, path = split(url)
     destination = listed(host, port)
-    link = http.client.HTTPSConnection(host, port, timeout=SECONDS, context=trust(destination))
+    context = trust(destination)
+    link = http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
     raw = connect(destination)
-    # A peer that sends a byte now and then would outlast any time-out of a single step.
-    watch = threading.Timer(DEADLINE, _cut, (raw,))
+    # A peer that sends a byte now and then would outlast any time-out of a single step. The watch holds a socket of its
+    # own on the connection: TLS takes the first one over.
+    watched, until = raw.dup(), time.monotonic() + DEADLINE
+    watch = threading.Timer(DEADLINE, _cut, (watched,))
     watch.daemon = True
     watch.start()
     try:
-        link.sock = trust(destination).wrap_socket(raw, server_hostname=host)
+        link.sock = context.wrap_socket(raw, server_hostname=host)
         link.request("POST", path, body, headers)
         response = link.getresponse()
         content = response.read(BYTES + 1)
@@ -112,6 +117,9 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
         watch.cancel()
         link.close()
         raw.close()
+        watched.close()
+    if time.monotonic() >= until or (response.length and len(content) <= BYTES):
+        raise Unreachable(f"{host} broke off in its answer")
     if len(content) > BYTES:
         raise Retry(f"{host} answered with more than {BYTES} bytes")
     return Answer(response.status, content)
@@ -135,8 +143,6 @@ def _permitted(address: str, internal: bool) -> bool:
     return internal or ip.is_global
 
 
-def _cut(raw: socket.socket) -> None:
-    try:
-        raw.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        raw.close()
+def _cut(watched: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        watched.shutdown(socket.SHUT_RDWR)
