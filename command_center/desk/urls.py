@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from command_center.desk import editing, intake, map, outputs, sessions, tokens, views
+from command_center.desk import editing, intake, map, notices, outputs, sessions, tokens, views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="desk"), name="root"),
@@ -16,6 +16,12 @@ urlpatterns = [
     path("desk/map/style.json", map.style_json, name="desk-style"),
     path("desk/tokens", tokens.page, name="desk-tokens"),
     path("desk/tokens/<int:pk>/withdraw", tokens.withdraw, name="desk-token-withdraw"),
+    path("desk/notices", notices.page, name="desk-notices"),
+    path("desk/notices/bell", notices.bell, name="desk-bell"),
+    path("desk/notices/read", notices.read_all, name="desk-notices-read"),
+    path("desk/notices/preferences", notices.preferences, name="desk-notice-preferences"),
+    path("desk/notices/<uuid:pk>/read", notices.read, name="desk-notice-read"),
+    path("notify/receipts/<int:channel>", notices.gateway_receipts, name="notify-receipts"),
     path("desk/region-at", editing.region_at, name="desk-region-at"),
     path("desk/choices/<slug:key>", editing.choices, name="desk-choices"),
     path("desk/jobs", intake.jobs, name="desk-jobs"),

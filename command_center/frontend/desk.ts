@@ -10,6 +10,7 @@ import "./css/list.css";
 import "./css/map.css";
 import "./css/panel.css";
 import "./css/pages.css";
+import "./css/notices.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";
 import { startFind } from "./desk/find";

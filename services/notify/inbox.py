@@ -7,17 +7,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from services.access.errors import NotFound
-from services.accounts.models import User
 from services.notify.models import Delivery, Message
 
 PAGE = 50
 
 
-def of(user: User, *, unread: bool = False, before: UUID | None = None) -> QuerySet[Message]:
+def of(user_id: UUID | None, *, unread: bool = False, before: UUID | None = None) -> QuerySet[Message]:
     """The notices of a person, newest first, with how else each went out; ``before`` is an id: only older ones."""
-    rows = Message.objects.filter(user=user).prefetch_related(
-        Prefetch("deliveries", Delivery.objects.select_related("channel").order_by("id"))
-    )
+    sent = Delivery.objects.select_related("channel").order_by("id")
+    rows = _own(user_id).order_by("-id").prefetch_related(Prefetch("deliveries", sent))
     if unread:
         rows = rows.filter(read_at=None)
     return rows.filter(pk__lt=before) if before is not None else rows
@@ -25,12 +23,12 @@ def of(user: User, *, unread: bool = False, before: UUID | None = None) -> Query
 
 def unread(user_id: UUID | None) -> int:
     """How many notices somebody has not read."""
-    return Message.objects.filter(user_id=user_id, read_at=None).count() if user_id is not None else 0
+    return _own(user_id).filter(read_at=None).count()
 
 
-def read(user: User, pk: UUID) -> Message:
+def read(user_id: UUID | None, pk: UUID) -> Message:
     """Mark a notice as read and return it; NotFound where it is not there or another's."""
-    row = Message.objects.filter(user=user, pk=pk).first()
+    row = _own(user_id).filter(pk=pk).first()
     if row is None:
         raise NotFound(_("没有这条消息。"))
     if row.read_at is None:
@@ -39,6 +37,11 @@ def read(user: User, pk: UUID) -> Message:
     return row
 
 
-def read_all(user: User) -> int:
+def read_all(user_id: UUID | None) -> int:
     """Mark everything as read; how many notices."""
-    return Message.objects.filter(user=user, read_at=None).update(read_at=timezone.now())
+    return _own(user_id).filter(read_at=None).update(read_at=timezone.now())
+
+
+def _own(user_id: UUID | None) -> QuerySet[Message]:
+    """The notices of a user; of nobody none, though notices to groups have no user either."""
+    return Message.objects.filter(user_id=user_id) if user_id is not None else Message.objects.none()

@@ -64,13 +64,14 @@ def tab_of(m: Marked) -> str:
 OPEN = {
     "", "healthz", "login", "logout", "preferences", "tiles/regions/<int:z>/<int:x>/<int:y>.mvt",
     "ogc/conformance", "ogc/TileMatrixSets", "ogc/tileMatrixSets", "ogc/TileMatrixSets/<str:matrix>",
-    "ogc/processes", "ogc/processes/<str:name>", "ogc", "ogc/", "desk/region-at",
+    "ogc/processes", "ogc/processes/<str:name>", "ogc", "ogc/", "desk/region-at", "notify/receipts/<int:channel>",
 }  # fmt: skip
 """Doors that show nothing of any feature."""
 
 OWN = {
     "desk/tokens", "desk/tokens/<int:pk>/withdraw", "desk/<slug:key>/import", "desk/imports/<uuid:pk>",
     "desk/imports/<uuid:pk>/undo", "desk/imports/<uuid:pk>/discard", "desk/imports/<uuid:pk>/report",
+    "desk/notices", "desk/notices/bell", "desk/notices/read", "desk/notices/preferences", "desk/notices/<uuid:pk>/read",
     "desk/jobs", "desk/jobs/<uuid:pk>", "desk/jobs/<uuid:pk>/dismiss",
     "ogc/processes/<str:name>/execution", "ogc/jobs", "ogc/jobs/<str:pk>", "ogc/jobs/<str:pk>/results",
 }  # fmt: skip

@@ -13,7 +13,10 @@ pytestmark = pytest.mark.django_db
 ROOT: Path = settings.ROOT
 FOLDERS = ("gis", "styles", "services", "ingest", "layers", "command_center")
 SOURCES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
-PAGES = ("/desk", "/desk/projects", "/desk/tokens", "/desk/search?q=x", "/ogc/?f=html", "/ogc/collections?f=html")
+PAGES = (
+    "/desk", "/desk/projects", "/desk/tokens", "/desk/notices", "/desk/notices/preferences", "/desk/search?q=x",
+    "/ogc/?f=html", "/ogc/collections?f=html",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES)
