@@ -78,7 +78,7 @@ def _nonce() -> str:
 
 def _accepted(request: HttpRequest) -> str:
     """The first language of Accept-Language that we speak."""
-    for part in request.headers.get("Accept-Language", "").split(","):
+    for part in request.META.get("HTTP_ACCEPT_LANGUAGE", "").split(","):
         code = part.partition(";")[0].strip().lower()
         if code.startswith(("zh", "en")):
             return code

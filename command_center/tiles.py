@@ -37,10 +37,10 @@ def region_tile(request: HttpRequest, z: int, x: int, y: int) -> HttpResponse:
 def answer(request: HttpRequest, name: str, body: Callable[[bool], bytes]) -> HttpResponse:
     """A tile under its tag: 304 where the client has it, gzipped where the client reads that."""
     etag = f'"{name}"'
-    if etag in request.headers.get("If-None-Match", ""):
+    if etag in request.META.get("HTTP_IF_NONE_MATCH", ""):
         response: HttpResponse = HttpResponseNotModified()
     else:
-        zipped = "gzip" in request.headers.get("Accept-Encoding", "")
+        zipped = "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", "")
         content = body(zipped)
         response = HttpResponse(content, content_type=MEDIA_TYPE)
         if zipped and content:

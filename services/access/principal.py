@@ -94,7 +94,7 @@ def forget() -> None:
 
 
 def _secret(request: HttpRequest) -> str:
-    scheme, _sep, value = request.headers.get("Authorization", "").partition(" ")
+    scheme, _sep, value = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
     if scheme.lower() == "basic":
