@@ -31,6 +31,7 @@ class Monitor(Feature):
 
     of = "project"
     topic = "dust"
+    presence = (State.ONLINE, State.OFFLINE)
 
     code = models.CharField(_("设备编号（MN）"), max_length=32, unique=True)
     geom = PointField(_("位置"), null=True, blank=True)
@@ -40,15 +41,17 @@ class Monitor(Feature):
         "projects.Project", models.SET_NULL, verbose_name=_("所属工程"), null=True, blank=True, related_name="monitors"
     )
     maker = models.CharField(_("厂家"), max_length=60, blank=True)
-    pm10 = Quantity("PM10", unit="µg/m³", validators=PARTICLES)
-    pm25 = Quantity("PM2.5", unit="µg/m³", validators=PARTICLES)
-    tsp = Quantity("TSP", unit="µg/m³", validators=PARTICLES)
-    noise = Quantity(_("噪声"), unit="dB(A)", validators=[MinValueValidator(0), MaxValueValidator(200)])
-    temperature = Quantity(_("气温"), unit="℃")
-    humidity = Quantity(_("湿度"), unit="%", validators=[MinValueValidator(0), MaxValueValidator(100)])
-    pressure = Quantity(_("气压"), unit="kPa", validators=[MinValueValidator(0)])
-    wind_speed = Quantity(_("风速"), unit="m/s", validators=[MinValueValidator(0)])
-    wind_direction = Quantity(_("风向"), unit="°", validators=[MinValueValidator(0), MaxValueValidator(360)])
+    pm10 = Quantity("PM10", unit="µg/m³", factor="a34002", validators=PARTICLES)
+    pm25 = Quantity("PM2.5", unit="µg/m³", factor="a34004", validators=PARTICLES)
+    tsp = Quantity("TSP", unit="µg/m³", factor="a34001", validators=PARTICLES)
+    noise = Quantity(_("噪声"), unit="dB(A)", factor="LA", validators=[MinValueValidator(0), MaxValueValidator(200)])
+    temperature = Quantity(_("气温"), unit="℃", factor="a01001")
+    humidity = Quantity(_("湿度"), unit="%", factor="a01002", validators=[MinValueValidator(0), MaxValueValidator(100)])
+    pressure = Quantity(_("气压"), unit="kPa", factor="a01006", validators=[MinValueValidator(0)])
+    wind_speed = Quantity(_("风速"), unit="m/s", factor="a01007", validators=[MinValueValidator(0)])
+    wind_direction = Quantity(
+        _("风向"), unit="°", factor="a01008", validators=[MinValueValidator(0), MaxValueValidator(360)]
+    )
     measured_at = models.DateTimeField(_("监测时间"), null=True, blank=True)
     installed_on = models.DateField(_("安装日期"), null=True, blank=True)
 

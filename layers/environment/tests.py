@@ -4,13 +4,16 @@ import random
 from types import SimpleNamespace
 
 from layers.environment.models import Monitor
-from layers.environment.rules import FACTORS, PM10_BREAKS
+from layers.environment.rules import PM10_BREAKS
 from layers.environment.seed import values
+
+FACTORS = {field.name: code for field in Monitor._meta.fields if (code := getattr(field, "factor", ""))}
 
 
 def test_every_factor_is_a_field_with_a_unit() -> None:
     for name in FACTORS:
         assert Monitor._meta.get_field(name).unit
+    assert len(FACTORS) == 9
     assert FACTORS["pm10"] == "a34002"
     assert len(set(FACTORS.values())) == len(FACTORS)
 

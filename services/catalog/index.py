@@ -94,7 +94,8 @@ def _triggers(layer: Layer) -> str:
         _trigger(f"{name}_insert", table, "insert", f"{name}_put", "new table as new_rows"),
         _trigger(f"{name}_update", table, "update", f"{name}_put", "new table as new_rows"),
         _trigger(f"{name}_delete", table, "delete", f"{name}_drop", "old table as old_rows"),
-        f"create or replace trigger touch before update on {table} for each row execute function touch_row();",
+        f"create or replace trigger touch before update of {', '.join(_edited(layer))} on {table} "
+        "for each row execute function touch_row();",
         f"create or replace trigger index_truncate after truncate on {table} "
         f"for each statement execute function truncate_index('{layer.key}');",
     ]
@@ -111,6 +112,14 @@ def _triggers(layer: Layer) -> str:
             _trigger(follow, model._meta.db_table, "update", follow, "new table as new_rows"),
         ]
     return "\n".join(parts)
+
+
+def _edited(layer: Layer) -> list[str]:
+    """The columns that people write: what devices keep current is no edit, or nobody could ever save a form."""
+    measured = {f.column for f in layer.model._meta.concrete_fields if getattr(f, "factor", "")}
+    if measured and layer.time in layer.field:
+        measured.add(layer.field[layer.time].field.column)
+    return [f.column for f in layer.model._meta.concrete_fields if not f.generated and f.column not in measured]
 
 
 def _function(name: str, statement: str) -> str:

@@ -6,17 +6,21 @@ from django.db import models
 
 
 class Quantity(models.FloatField):
-    """A measured value with its unit; ``None`` means not measured, zero is a value."""
+    """A measured value with its unit; ``None`` means not measured, zero is a value.
 
-    def __init__(self, verbose_name: Any = None, *, unit: str = "", **kwargs: Any) -> None:
-        self.unit = unit
+    ``factor`` is the code of what a device measures (HJ 212 annex B) where the column shows its latest value.
+    """
+
+    def __init__(self, verbose_name: Any = None, *, unit: str = "", factor: str = "", **kwargs: Any) -> None:
+        self.unit, self.factor = unit, factor
         kwargs.setdefault("null", True)
         kwargs.setdefault("blank", True)
         super().__init__(verbose_name, **kwargs)
 
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()
-        return name, path, args, {**kwargs, "unit": self.unit}
+        told = {"unit": self.unit} | ({"factor": self.factor} if self.factor else {})
+        return name, path, args, {**kwargs, **told}
 
 
 class Money(models.DecimalField):

@@ -1,0 +1,134 @@
+"""How values of a span become one, as SQL: the same text for hours out of readings and for days out of hours.
+
+Every query takes ``%(begin)s`` and ``%(end)s`` and joins the temporary table ``bucket (device, base, expected)``: the
+devices to compute. Its source gives device, factor, at, value, low, high, total and good of that span of time.
+"""
+
+from services.telemetry.spans import Span
+
+READINGS = """
+select r.device, r.factor, r.at, b.expected, r.value, r.low, r.high, r.total,
+    r.quality = 0 and r.value is not null as good, r.quality = 0 as counted
+from telemetry_reading r join bucket b on b.device = r.device and b.base = r.span
+where r.at >= %(begin)s and r.at < %(end)s"""
+
+
+def rollups(span: Span, expected: str = "b.expected") -> str:
+    """The source for a longer span: the roll-ups of a shorter one, of which only valid ones count."""
+    return f"""
+select r.device, r.factor, r.at, {expected} as expected, r.mean as value, r.low, r.high, r.total,
+    r.valid as good, true as counted
+from telemetry_rollup r join bucket b on b.device = r.device
+where r.span = {int(span)} and r.at >= %(begin)s and r.at < %(end)s"""  # noqa: S608
+
+
+def put(span: Span, query: str, reach: str = "true") -> str:
+    """Write computed rows; one that comes out as it was is not touched.
+
+    ``revised`` tells that the value changed after it had been computed for the whole span.
+    """
+    names = ("mean", "low", "high", "total", "n_valid", "n_expected", "valid")
+    old, new = (", ".join(f"{row}.{name}" for name in names) for row in ("old", "excluded"))
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names)
+    return f"""
+insert into telemetry_rollup as old (device, factor, span, at, {", ".join(names)})
+select device, factor, {int(span)}, %(at)s, mean, low, high, total, least(n_valid, 32767), least(expected, 32767),
+    n_valid * %(per)s >= %(least)s * expected
+from ({query}) as computed where {reach}
+on conflict (device, factor, span, at) do update set {changed}, computed_at = clock_timestamp(),
+    revised = old.revised or old.computed_at >= %(over)s
+where ({old}) is distinct from ({new})"""  # noqa: S608
+
+
+def plain(source: str) -> str:
+    """Arithmetic means, and energy means of levels: 10·lg(1/n·Σ10^(L/10)) (HJ 906-2017; only valid values).
+
+    A level is taken as 1000 dB at most: an absurd one must not overflow and hold up all others.
+    """
+    return f"""
+select device, factor, expected,
+    case when factor = any(%(energy)s) then 10 * log(avg(case when factor = any(%(energy)s)
+        then power(10::float8, least(value, 1000) / 10) end) filter (where good))
+        else avg(value) filter (where good) end as mean,
+    min(coalesce(low, value)) filter (where good) as low, max(coalesce(high, value)) filter (where good) as high,
+    sum(total) filter (where counted) as total, count(*) filter (where good) as n_valid
+from ({source}) as s where factor <> all(%(weighted)s) and factor <> all(%(counters)s)
+group by device, factor, expected"""  # noqa: S608
+
+
+def weighted(source: str) -> str:
+    """Means weighted by another factor of the same moment: Σ(C·Q)/ΣQ, and the direction of Σ(v·(sin φ, cos φ)).
+
+    Weights are used as soon as there are valid ones above zero, else all values weigh the same. A direction whose
+    vectors cancel out has no mean.
+    """
+    return f"""
+with s as materialized ({source}), p as (
+    select s.device, s.factor, s.expected, s.value, s.low, s.high, s.total, s.good, s.counted,
+        s.factor = any(%(directions)s) as turning, w.value as weight
+    from s join telemetry_factor f on f.id = s.factor
+    left join s w on w.device = s.device and w.factor = f.weight_id and w.at = s.at and w.good and w.value >= 0
+    where s.factor = any(%(weighted)s)
+), g as (
+    select device, factor, expected, turning, coalesce(sum(weight) filter (where good), 0) > 0 as weighs,
+        sum(weight) filter (where good) as weights, sum(weight * value) filter (where good) as products,
+        avg(value) filter (where good) as mean,
+        avg(sind(value)) filter (where good and turning) as x, avg(cosd(value)) filter (where good and turning) as y,
+        sum(weight * sind(value)) filter (where good and turning) / nullif(sum(weight) filter (where good), 0) as wx,
+        sum(weight * cosd(value)) filter (where good and turning) / nullif(sum(weight) filter (where good), 0) as wy,
+        min(coalesce(low, value)) filter (where good and not turning) as low,
+        max(coalesce(high, value)) filter (where good and not turning) as high,
+        sum(total) filter (where counted) as total, count(*) filter (where good) as n_valid
+    from p group by device, factor, expected, turning
+)
+select device, factor, expected, case
+        when not turning and weighs then products / weights
+        when not turning then mean
+        when weighs and hypot(wx, wy) > 1e-9 then {_degrees("wx", "wy")}
+        when not weighs and hypot(x, y) > 1e-9 then {_degrees("x", "y")}
+    end as mean, low, high, total, n_valid
+from g""".replace("hypot(wx, wy)", "sqrt(wx * wx + wy * wy)").replace("hypot(x, y)", "sqrt(x * x + y * y)")  # noqa: S608
+
+
+def counters(source: str) -> str:
+    """What a counter rose by: the sum of its steps, the first from the reading before the span; a reset adds nothing.
+
+    So the totals of consecutive spans add up to the whole. ``low`` and ``high`` are the counter's own readings.
+    """
+    return f"""
+with s as materialized ({source}), before as (
+    select k.device, k.factor, k.expected, l.value
+    from (select distinct device, factor, expected from s where factor = any(%(counters)s) and good) k
+    join bucket b using (device) cross join lateral (
+        select value from telemetry_reading r
+        where r.device = k.device and r.factor = k.factor and r.span = b.base and r.quality = 0 and r.value is not null
+            and r.at < %(begin)s and r.at >= %(begin)s - interval '32 days'
+        order by r.at desc limit 1
+    ) l
+), steps as (
+    select device, factor, expected, value, true as inside,
+        value - lag(value) over (partition by device, factor order by at nulls first) as step
+    from (
+        select device, factor, expected, at, value from s where factor = any(%(counters)s) and good
+        union all select device, factor, expected, null, value from before
+    ) u
+)
+select device, factor, expected, null::float8 as mean, min(value) as low, max(value) as high,
+    coalesce(sum(step) filter (where step > 0), 0) as total, count(*) as n_valid
+from steps group by device, factor, expected"""  # noqa: S608
+
+
+def _degrees(x: str, y: str) -> str:
+    """A direction from 0 to under 360 out of its sine and cosine."""
+    return f"case when atan2d({x}, {y}) < -1e-9 then atan2d({x}, {y}) + 360 else abs(atan2d({x}, {y})) end"
+
+
+LDN = f"""
+select d.device, d.factor, 2 as expected,
+    10 * log((16 * power(10::float8, d.mean / 10) + 8 * power(10::float8, (n.mean + 10) / 10)) / 24) as mean,
+    null::float8 as low, null::float8 as high, null::float8 as total, d.valid::int + n.valid::int as n_valid
+from telemetry_rollup d join bucket b on b.device = d.device
+join telemetry_rollup n on n.device = d.device and n.factor = d.factor and n.at = d.at
+where d.at = %(at)s and d.span = {int(Span.DAYTIME)} and n.span = {int(Span.NIGHT)}
+    and d.mean is not null and n.mean is not null"""  # noqa: S608
+"""10·lg[(16·10^(Ld/10) + 8·10^((Ln+10)/10))/24]: 16 hours of day, 8 of night with 10 dB added (Ldn of HJ 212)."""

@@ -1,0 +1,65 @@
+"""The periodic work: roll-ups, feature columns, silence, partitions. Each may run twice, late, or beside itself."""
+
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from services.telemetry import devices, features, partitions, rollups
+from services.telemetry.models import Quarantined
+
+QUARANTINE_KEPT = timedelta(days=90)
+EVERY = {"columns": 3, "silence": 15, "finished": 20, "running": 300, "housekeeping": 3600}
+"""Seconds from one run of each to its next."""
+
+
+@shared_task(name="telemetry.columns", ignore_result=True)
+def columns() -> int:
+    """Show the readings of the last minutes on their features."""
+    return features.write(since=timezone.now() - timedelta(minutes=2))
+
+
+@shared_task(name="telemetry.silence", ignore_result=True)
+def silence() -> int:
+    """Set devices offline that fell silent, and their features."""
+    return len(devices.mark_silent(partitions.raw()))
+
+
+@shared_task(name="telemetry.finished", ignore_result=True)
+def finished() -> None:
+    """Compute marked hours, days and months that are over."""
+    rollups.compute()
+
+
+@shared_task(name="telemetry.running", ignore_result=True)
+def running() -> None:
+    """Compute the marked hours, days and months of now, as far as they are."""
+    rollups.compute(running=True)
+
+
+@shared_task(name="telemetry.housekeeping", ignore_result=True)
+def housekeeping() -> None:
+    """Make partitions ahead, put away those that policy no longer keeps, and show every feature's latest values."""
+    partitions.ahead()
+    folder = getattr(settings, "READINGS_ARCHIVE", None)
+    partitions.retire(partitions.raw(), getattr(settings, "READINGS_KEEP_MONTHS", 0), Path(folder) if folder else None)
+    Quarantined.objects.filter(received_at__lt=timezone.now() - QUARANTINE_KEPT).delete()
+    features.write()
+
+
+WORK = {
+    "housekeeping": housekeeping,
+    "columns": columns,
+    "silence": silence,
+    "finished": finished,
+    "running": running,
+}
+
+
+def overdue(last: dict[str, float]) -> list[str]:
+    """The work whose time has come, by the monotonic times of its last runs."""
+    now = time.monotonic()
+    return [name for name in WORK if now - last.get(name, float("-inf")) >= EVERY[name]]

@@ -1,0 +1,38 @@
+"""``manage.py telemetry``: the periodic work of telemetry in one process, where no scheduler runs it."""
+
+import logging
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, connection
+
+from services.telemetry.jobs import WORK, overdue
+
+log = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    """Compute roll-ups, show latest values, notice silence and keep the partitions."""
+
+    help = "Run the periodic work of telemetry until it is stopped."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="run everything once and end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        last: dict[str, float] = {}
+        while True:
+            for name in overdue(last):
+                last[name] = time.monotonic()
+                try:
+                    WORK[name]()
+                except DatabaseError:
+                    # The server may be restarting: the next round has a new connection.
+                    if options["once"]:
+                        raise
+                    log.exception("%s failed and is tried again", name)
+                    connection.close()
+            if options["once"]:
+                return
+            time.sleep(1)
