@@ -1,0 +1,118 @@
+"""Batches of readings into the database: an acknowledgement goes out only after the commit of what it acknowledges."""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import psycopg
+
+from services.telemetry.store import Row, Store
+
+log = logging.getLogger(__name__)
+
+GATHER = 0.02
+"""Seconds for which a batch gathers, once something waits."""
+MOST = 2_000
+"""Messages in a batch."""
+WAITING = 20_000
+"""Messages that may wait: beyond, connections are not read, and the devices' own buffers fill (F01)."""
+PAUSE = (0.2, 5.0)
+"""Seconds between attempts to reach the database again: the first and the longest."""
+
+
+class Message(NamedTuple):
+    """What one frame gave: its rows, and what to do when they are safe, or when the database refuses them."""
+
+    rows: Sequence[Row]
+    stored: Callable[[], None]
+    refused: Callable[[Exception], None]
+
+
+class Committer:
+    """One connection to the database, in a thread of its own, for all connections of devices."""
+
+    def __init__(self, dsn: str) -> None:
+        self.counts: Counter[str] = Counter()
+        self._dsn = dsn
+        self._store: Store | None = None
+        self._waiting: list[Message] = []
+        self._some = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "committer")
+
+    @property
+    def is_full(self) -> bool:
+        """Whether connections should wait before they read on."""
+        return len(self._waiting) >= WAITING
+
+    def put(self, message: Message) -> None:
+        """Take a message in. It is held until it is stored or refused, whatever becomes of the database."""
+        self._waiting.append(message)
+        self._some.set()
+
+    async def run(self) -> None:
+        """Commit what waits, until cancelled."""
+        while True:
+            await self._some.wait()
+            if len(self._waiting) < MOST:
+                await asyncio.sleep(GATHER)
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            if not self._waiting:
+                self._some.clear()
+            await self._commit(batch)
+
+    async def close(self) -> None:
+        """Commit what still waits, once; what cannot be committed stays unacknowledged, and its devices send again."""
+        if self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._attempt(batch)
+            except psycopg.Error as error:
+                log.warning("%d messages were not stored before the end: %s", len(batch), error)
+        self._thread.shutdown()
+        if self._store is not None:
+            self._store.connection.close()
+
+    async def _commit(self, batch: list[Message]) -> None:
+        pause = PAUSE[0]
+        while True:
+            try:
+                await self._attempt(batch)
+                return
+            except psycopg.OperationalError as error:
+                # The server is away, full or restarting: nothing is acknowledged, and what came is kept.
+                self.counts["retry"] += 1
+                log.warning("the database does not take readings, trying again: %s", error)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+                pause = min(2 * pause, PAUSE[1])
+            except psycopg.Error as error:
+                if len(batch) == 1:
+                    self.counts["refused"] += 1
+                    batch[0].refused(error)
+                    return
+                # One message spoils the batch: halve until it stands alone (F27).
+                half = len(batch) // 2
+                await self._commit(batch[:half])
+                await self._commit(batch[half:])
+                return
+
+    async def _attempt(self, batch: list[Message]) -> None:
+        rows = [row for message in batch for row in message.rows]
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, rows)
+        self.counts["stored"] += len(batch)
+        for message in batch:
+            message.stored()
+
+    def _write(self, rows: list[Row]) -> None:
+        if self._store is None or self._store.connection.closed:
+            self._store = Store(psycopg.connect(self._dsn, connect_timeout=5, autocommit=True))
+        stored = self._store.write(rows)
+        if stored.refused["device"]:
+            # Registered a moment ago: the store has not read it yet, and what it left out must not be acknowledged.
+            self._store.refresh()
+            stored = self._store.write(rows)
+        self.counts.update(new=stored.new, same=stored.same, replaced=stored.replaced, revisions=stored.revisions)
+        self.counts.update({f"row {reason}": number for reason, number in stored.refused.items()})

@@ -1,0 +1,39 @@
+"""``manage.py gateway``: serve the devices' protocols."""
+
+import asyncio
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+from ingest.gateways.serve import KINDS, serve
+
+LINK = {
+    "application_name": "zhutu gateway",
+    # A half-open connection or a held lock must not stop the gateway: it tries again (F09, F12).
+    "tcp_user_timeout": "10000", "keepalives_idle": "10", "options": "-c lock_timeout=10s -c statement_timeout=30s",
+}  # fmt: skip
+
+
+class Command(BaseCommand):
+    """Serve protocols of devices until SIGTERM: all of them, or those named."""
+
+    help = "Serve the protocols of devices: " + ", ".join(KINDS)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which, and where."""
+        parser.add_argument("protocols", nargs="*", metavar="PROTOCOL[:PORT]", help=", ".join(KINDS))
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Serve."""
+        ports: dict[str, int] = {}
+        for asked in options["protocols"] or KINDS:
+            name, _, port = asked.partition(":")
+            if name not in KINDS or (port and not (port.isdigit() and int(port) < 65536)):
+                raise CommandError(f"there is no {asked!r}; choose among {', '.join(KINDS)}, with a port after a colon")
+            ports[name] = int(port) if port else KINDS[name].port
+        given = connection.get_connection_params()
+        wanted = {name: given[name] for name in ("host", "port", "user", "password", "dbname") if given.get(name)}
+        asyncio.run(serve(make_conninfo(**wanted, **LINK), options["host"], ports))

@@ -1,0 +1,59 @@
+"""``manage.py simulate``: devices that are not there send to the gateways."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from ingest.gateways.hj212 import PORT
+from ingest.simulators import city
+from ingest.simulators.hj212 import Told
+from services.telemetry.models import Device
+
+REPORT = 10.0
+
+
+class Command(BaseCommand):
+    """Play every registered device whose password is that of the demo city, until SIGTERM."""
+
+    help = "Play the demo city's registered HJ 212 devices: they connect, measure, send, fail and fill gaps."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """How many, how often, where to."""
+        parser.add_argument("--password", default="demo12", help="of the devices to play")
+        parser.add_argument("--most", type=int, default=10_000, help="devices at most")
+        parser.add_argument("--interval", type=float, default=30.0, help="seconds between two packets of a device")
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=PORT)
+        parser.add_argument("--steady", action="store_true", help="without faults")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Play."""
+        rows = Device.objects.filter(protocol="hj212", state="active", secret=options["password"]).order_by("id")
+        numbers = list(rows.values_list("number", flat=True)[: options["most"]])
+        told = Told()
+        devices = city.monitors(
+            numbers, options["password"], options["interval"], told, faulty=not options["steady"]
+        )  # fmt: skip
+        self.stdout.write(f"{len(devices)} devices")
+        with suppress(asyncio.CancelledError):
+            asyncio.run(self._live(devices, told, options["host"], options["port"]))
+
+    async def _live(self, devices: list[Any], told: Told, host: str, port: int) -> None:
+        living = asyncio.create_task(city.live(devices, host, port))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, living.cancel)
+        reporting = asyncio.create_task(self._report(told))
+        try:
+            await living
+        finally:
+            reporting.cancel()
+
+    async def _report(self, told: Told) -> None:
+        while True:
+            await asyncio.sleep(REPORT)
+            waits, told.waits = sorted(told.waits), []
+            slow = f", acknowledged within {waits[int(len(waits) * 0.95)]:.3f} s (95 %)" if waits else ""
+            self.stdout.write(", ".join(f"{name} {n}" for name, n in sorted(told.counts.items())) + slow)
