@@ -116,10 +116,11 @@ def _triggers(layer: Layer) -> str:
 
 def _edited(layer: Layer) -> list[str]:
     """The columns that people write: what devices keep current is no edit, or nobody could ever save a form."""
-    measured = {f.column for f in layer.model._meta.concrete_fields if getattr(f, "factor", "")}
+    fields: list[Any] = list(layer.model._meta.concrete_fields)
+    measured = {field.column for field in fields if getattr(field, "factor", "")}
     if measured and layer.time in layer.field:
         measured.add(layer.field[layer.time].field.column)
-    return [f.column for f in layer.model._meta.concrete_fields if not f.generated and f.column not in measured]
+    return [field.column for field in fields if not field.generated and field.column not in measured]
 
 
 def _function(name: str, statement: str) -> str:

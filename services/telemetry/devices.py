@@ -1,5 +1,6 @@
 """Devices: whom a gateway takes readings from, who may see and change a device, and whether it is heard."""
 
+import json
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -61,10 +62,12 @@ def admit(link: psycopg.Connection, protocol: str, number: str, address: str) ->
         return None
     with link.transaction(), link.cursor(row_factory=class_row(Admitted)) as cursor:
         found = cursor.execute(_ADMIT, [protocol, number]).fetchone()
-        if found is None:
-            given = {"protocol": protocol, "number": number, "address": address[:45], "now": timezone.now()}
-            link.execute(_MEET, {**given, "most": MOST_PENDING, "most_here": MOST_FROM_ADDRESS})
-    return found
+        if found is not None:
+            # As text and taken apart here: connections differ in what they make of JSON.
+            return found._replace(units=json.loads(str(found.units)))
+        given = {"protocol": protocol, "number": number, "address": address[:45], "now": timezone.now()}
+        link.execute(_MEET, {**given, "most": MOST_PENDING, "most_here": MOST_FROM_ADDRESS})
+    return None
 
 
 def heard(link: psycopg.Connection, arrivals: dict[int, tuple[datetime, str]]) -> None:
@@ -198,7 +201,7 @@ def _note(principal: Principal, action: str, device: Device, changes: dict[str, 
 
 
 _ADMIT = f"""
-select {", ".join(Admitted._fields)} from telemetry_device
+select {", ".join(Admitted._fields).replace("units", "units::text as units")} from telemetry_device
 where protocol = %s and number = %s and state = 'active'"""  # noqa: S608
 _MEET = """
 with known as (

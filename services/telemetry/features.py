@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
-from django.db import models
 from psycopg import sql
 
 from services.catalog.layer import Layer
@@ -20,7 +19,7 @@ SCALES = {("L/s", "m³/h"): 3.6, ("m³/h", "L/s"): 1 / 3.6, ("µg/m³", "mg/m³"
 """(Unit of the factor, unit of the column) → what to multiply by; equal units need no entry."""
 
 
-def columns(layer: Layer) -> dict[str, models.Field]:
+def columns(layer: Layer) -> dict[str, Any]:
     """Factor code → the field of the layer's model that shows its latest value."""
     fields = layer.model._meta.concrete_fields
     return {code: field for field in fields if (code := getattr(field, "factor", ""))}

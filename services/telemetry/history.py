@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -116,7 +116,7 @@ def _devices(principal: Principal, feature: UUID) -> list[Device]:
 def _read(
     device: Device, factor: Factor, span: Span, minutes: int, begin: datetime, end: datetime, most: int
 ) -> Iterator[Point]:
-    keys = {"device": device.pk, "factor": factor.pk, "begin": begin, "end": end, "most": most}
+    keys: dict[str, Any] = {"device": device.pk, "factor": factor.pk, "begin": begin, "end": end, "most": most}
     with connection.cursor() as cursor:
         if span == Span.REAL or (span == Span.MINUTE and device.base == Span.MINUTE):
             cursor.execute(_READINGS, keys | {"span": int(span)})
@@ -135,7 +135,7 @@ where {_KEY} and span = %(span)s order by at limit %(most)s"""  # noqa: S608
 _ROLLUPS = f"""
 select at, mean, low, high, total, n_valid, n_expected, valid from telemetry_rollup
 where {_KEY} and span = %(span)s order by at limit %(most)s"""  # noqa: S608
-_MEANS = {
+_MEANS: dict[str, str] = {
     Factor.Averaging.ENERGY: "10 * log(avg(power(10::float8, least(value, 1000) / 10)))",
     Factor.Averaging.DIRECTION: "((atan2d(avg(sind(value)), avg(cosd(value))) + 360)::numeric %% 360)",
 }

@@ -142,8 +142,13 @@ def retire(connection: psycopg.Connection, keep: int, folder: Path | None, now: 
 
 def raw(using: str = "default") -> psycopg.Connection:
     """The psycopg connection under Django's, opened where it was not."""
-    connections[using].ensure_connection()
-    return connections[using].connection
+    connection = connections[using]
+    connection.ensure_connection()
+    link: psycopg.Connection = connection.connection
+    if connection.in_atomic_block and link.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+        # Django has only promised a transaction so far: psycopg would begin, and commit, one of its own.
+        link.execute("select 1")
+    return link
 
 
 def _chunks(connection: psycopg.Connection, month: date) -> Iterator[list[tuple[Any, ...]]]:
