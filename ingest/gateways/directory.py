@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.rows import dict_row
 
 from ingest.protocols.readings import Reading
+from services.telemetry import devices
+from services.telemetry.devices import Admitted
 from services.telemetry.store import Row
 
 log = logging.getLogger(__name__)
@@ -23,18 +23,6 @@ STRANGERS = 1_000
 NUMBER_OF_AN_ADDRESS = 20
 """Unknown numbers from one address."""
 
-_SETTINGS = ("units", "crc_mode", "datatime_is", "missing_flag", "minute_span", "sm4_key", "version")
-
-
-class Known(NamedTuple):
-    """A device as its connection needs it."""
-
-    id: int
-    number: str
-    is_active: bool
-    secret: str
-    settings: dict[str, Any]
-
 
 class Directory:
     """The devices of one protocol, by number."""
@@ -43,7 +31,7 @@ class Directory:
         self.counts: Counter[str] = Counter()
         self._dsn = dsn
         self._protocol = protocol
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, Admitted] = {}
         self._present: dict[int, str] = {}
         """Device → address of its connection."""
         self._heard: dict[int, tuple[datetime, str]] = {}
@@ -55,22 +43,22 @@ class Directory:
     def __len__(self) -> int:
         return len(self._known)
 
-    def get(self, number: str) -> Known | None:
-        """The device with this number, approved or not."""
+    def get(self, number: str) -> Admitted | None:
+        """The active device with this number."""
         return self._known.get(number)
 
-    def came(self, known: Known, address: str) -> bool:
+    def came(self, known: Admitted, address: str) -> bool:
         """A device connected; False where it is connected from another address already: the newest is refused (F26)."""
         if self._present.setdefault(known.id, address) != address:
             self.counts["second session"] += 1
             return False
         return True
 
-    def gone(self, known: Known) -> None:
+    def gone(self, known: Admitted) -> None:
         """Its connection ended."""
         self._present.pop(known.id, None)
 
-    def heard(self, known: Known) -> None:
+    def heard(self, known: Admitted) -> None:
         """A good frame came from it."""
         self._heard[known.id] = (datetime.now(UTC), self._present.get(known.id, ""))
 
@@ -86,7 +74,7 @@ class Directory:
         self._strangers[number] = address
 
     @staticmethod
-    def rows(known: Known, found: Iterable[Reading], received: datetime, late: bool) -> Sequence[Row]:
+    def rows(known: Admitted, found: Iterable[Reading], received: datetime, late: bool) -> Sequence[Row]:
         """Readings as the store takes them."""
         return [Row(known.id, *reading, received, late) for reading in found]
 
@@ -112,39 +100,12 @@ class Directory:
         self._told |= strangers.keys()
         # The same object for an unchanged device: what was made of it is kept.
         self._known = {
-            number: kept if (kept := self._known.get(number)) == known else known for number, known in found.items()
+            device.number: kept if (kept := self._known.get(device.number)) == device else device for device in found
         }
 
-    def _exchange(
-        self, heard: dict[int, tuple[datetime, str]], strangers: dict[str, str]
-    ) -> dict[str, Known]:  # fmt: skip
-        with psycopg.connect(self._dsn, connect_timeout=5, row_factory=dict_row) as link:
-            if heard:
-                devices, times, addresses = zip(*((d, at, a) for d, (at, a) in heard.items()), strict=True)
-                link.execute(_HEARD, [list(devices), list(times), list(addresses)])
-            for number in strangers:
-                link.execute(_STRANGER, [self._protocol, number])
-            rows = link.execute(_DEVICES, [self._protocol]).fetchall()
-        return {row["number"]: _known(row) for row in rows}
-
-
-def _known(row: dict[str, Any]) -> Known:
-    settings = {name: row[name] for name in _SETTINGS}
-    return Known(row["id"], row["number"], row["state"] == "active", row["secret"], settings)
-
-
-_DEVICES = f"select id, number, state, secret, {', '.join(_SETTINGS)} from telemetry_device where protocol = %s"  # noqa: S608
-_STRANGER = """
-insert into telemetry_device
-    (protocol, number, name, state, secret, units, crc_mode, datatime_is, missing_flag, minute_span, "interval", base,
-     back_days, sm4_key, created_at)
-values (%s, %s, '', 'pending', '', '{}', 'standard', 'start', 'N', 10, 60, 0, 30, '', now())
-on conflict (protocol, number) do nothing
-"""
-_HEARD = """
-insert into telemetry_presence (device_id, seen_at, address, online, refused)
-select device, at, address, true, 0
-from unnest(%s::int[], %s::timestamptz[], %s::text[]) as heard(device, at, address)
-where exists (select from telemetry_device where id = device)
-on conflict (device_id) do update set seen_at = excluded.seen_at, address = excluded.address, online = true
-"""
+    def _exchange(self, heard: dict[int, tuple[datetime, str]], strangers: dict[str, str]) -> list[Admitted]:
+        with psycopg.connect(self._dsn, connect_timeout=5) as link:
+            devices.heard(link, heard)
+            for number, address in strangers.items():
+                devices.admit(link, self._protocol, number, address)
+            return devices.admitted(link, self._protocol)

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any, cast
+from typing import cast
 
 from ingest.gateways.committer import Committer, Message
-from ingest.gateways.directory import Directory, Known
+from ingest.gateways.directory import Directory
 from ingest.protocols.hj212 import replies
 from ingest.protocols.hj212.assembly import Assembler
 from ingest.protocols.hj212.errors import BadPacket, Refused
@@ -17,6 +17,7 @@ from ingest.protocols.hj212.factors import SPANS, readings
 from ingest.protocols.hj212.frames import Frame, Stream
 from ingest.protocols.hj212.packets import Packet, decode
 from ingest.protocols.hj212.profile import Profile
+from services.telemetry.devices import Admitted
 
 log = logging.getLogger(__name__)
 
@@ -43,17 +44,17 @@ class Gateway:
         self.committer = committer
         self.counts: Counter[str] = Counter()
         self.open: set[Dialogue] = set()
-        self._profiles: dict[int, tuple[Known, Profile]] = {}
+        self._profiles: dict[int, tuple[Admitted, Profile]] = {}
 
     def connection(self) -> "Dialogue":
         """For ``loop.create_server``."""
         return Dialogue(self)
 
-    def profile(self, known: Known) -> Profile:
+    def profile(self, known: Admitted) -> Profile:
         """The settings of a device; made anew when the directory has read it anew."""
         kept = self._profiles.get(known.id)
         if kept is None or kept[0] is not known:
-            kept = self._profiles[known.id] = (known, profile_of(known.settings))
+            kept = self._profiles[known.id] = (known, profile_of(known))
         return kept[1]
 
     async def sweep(self) -> None:
@@ -65,17 +66,16 @@ class Gateway:
                 dialogue.tick(now)
 
 
-def profile_of(settings: dict[str, Any]) -> Profile:
-    """The decoder's profile out of a device's columns."""
-    key = settings.get("sm4_key") or ""
+def profile_of(device: Admitted) -> Profile:
+    """The decoder's profile of a device."""
     return Profile(
-        units=settings.get("units") or {},
-        crc_mode=settings.get("crc_mode") or "standard",
-        datatime_is=settings.get("datatime_is") or "start",
-        key=bytes.fromhex(key) if key else None,
-        missing_flag=settings.get("missing_flag") or "N",
-        minutes=settings.get("minute_span") or 10,
-        version=settings.get("version") or None,
+        units=device.units,
+        crc_mode="modbus" if device.crc_mode == "modbus" else "standard",
+        datatime_is="end" if device.datatime_is == "end" else "start",
+        key=bytes.fromhex(device.sm4_key) if device.sm4_key else None,
+        missing_flag=device.missing_flag,
+        minutes=device.minute_span,
+        version=device.version,
     )
 
 
@@ -87,7 +87,7 @@ class Dialogue(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.stream: Stream[Packet] = Stream(self._read)
         self.assembler = Assembler()
-        self.known: Known | None = None
+        self.known: Admitted | None = None
         self.begun = self.heard = monotonic()
         self.allowance = BURST
         self.strikes = 0
@@ -178,11 +178,11 @@ class Dialogue(asyncio.Protocol):
         else:
             self.gateway.counts[f"CN {packet.cn}"] += 1
 
-    def _admitted(self, packet: Packet) -> Known | None:
+    def _admitted(self, packet: Packet) -> Admitted | None:
         """The device, if it may speak here: approved, with its password, and alone on the connection."""
         directory = self.gateway.directory
         known = directory.get(packet.mn)
-        if known is None or not known.is_active:
+        if known is None:
             self.gateway.counts["unknown"] += 1
             directory.unknown(packet.mn, self._address())
             return None
@@ -196,7 +196,7 @@ class Dialogue(asyncio.Protocol):
             raise BadPacket("mn", f"a connection of MN={self.known.number} sent MN={packet.mn}")
         return known
 
-    def _data(self, known: Known, packet: Packet, profile: Profile) -> None:
+    def _data(self, known: Admitted, packet: Packet, profile: Profile) -> None:
         received = datetime.now(UTC)
         found = readings(packet, profile)
         if found and not received - BEHIND <= found[0].at <= received + AHEAD:
@@ -208,7 +208,7 @@ class Dialogue(asyncio.Protocol):
             ack = lambda: self._send(replies.data_ack(packet, profile))  # noqa: E731
         self.gateway.committer.put(Message(rows, ack, self._spoiled))
 
-    def _tell_time(self, known: Known, packet: Packet, profile: Profile) -> None:
+    def _tell_time(self, known: Admitted, packet: Packet, profile: Profile) -> None:
         now = datetime.now(UTC)
         if self.clock_told is None or now - self.clock_told > CLOCK_AGAIN:
             self.clock_told = now

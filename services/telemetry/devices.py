@@ -63,11 +63,21 @@ def admit(link: psycopg.Connection, protocol: str, number: str, address: str) ->
     with link.transaction(), link.cursor(row_factory=class_row(Admitted)) as cursor:
         found = cursor.execute(_ADMIT, [protocol, number]).fetchone()
         if found is not None:
-            # As text and taken apart here: connections differ in what they make of JSON.
-            return found._replace(units=json.loads(str(found.units)))
+            return _apart(found)
         given = {"protocol": protocol, "number": number, "address": address[:45], "now": timezone.now()}
         link.execute(_MEET, {**given, "most": MOST_PENDING, "most_here": MOST_FROM_ADDRESS})
     return None
+
+
+def admitted(link: psycopg.Connection, protocol: str) -> list[Admitted]:
+    """All active devices that speak a protocol: a gateway reads them again every few seconds."""
+    with link.cursor(row_factory=class_row(Admitted)) as cursor:
+        return [_apart(device) for device in cursor.execute(_ADMITTED, [protocol])]
+
+
+def _apart(device: Admitted) -> Admitted:
+    # As text and taken apart here: connections differ in what they make of JSON.
+    return device._replace(units=json.loads(str(device.units)))
 
 
 def heard(link: psycopg.Connection, arrivals: dict[int, tuple[datetime, str]]) -> None:
@@ -200,9 +210,10 @@ def _note(principal: Principal, action: str, device: Device, changes: dict[str, 
     )  # fmt: skip
 
 
-_ADMIT = f"""
+_ADMITTED = f"""
 select {", ".join(Admitted._fields).replace("units", "units::text as units")} from telemetry_device
-where protocol = %s and number = %s and state = 'active'"""  # noqa: S608
+where protocol = %s and state = 'active'"""  # noqa: S608
+_ADMIT = f"{_ADMITTED} and number = %s"
 _MEET = """
 with known as (
     select id from telemetry_device where protocol = %(protocol)s and number = %(number)s
