@@ -1,7 +1,8 @@
 """How values of a span become one, as SQL: the same text for hours out of readings and for days out of hours.
 
 Every query takes ``%(begin)s`` and ``%(end)s`` and joins the temporary table ``bucket (device, base, expected)``: the
-devices to compute. Its source gives device, factor, at, value, low, high, total and good of that span of time.
+devices to compute. Its source, in which ``{factors}`` stands for a condition on ``r.factor``, gives device, factor, at,
+expected, value, low, high, total, good (counts in a mean) and counted (its total counts) of that span of time.
 """
 
 from services.telemetry.spans import Span
@@ -10,7 +11,7 @@ READINGS = """
 select r.device, r.factor, r.at, b.expected, r.value, r.low, r.high, r.total,
     r.quality = 0 and r.value is not null as good, r.quality = 0 as counted
 from telemetry_reading r join bucket b on b.device = r.device and b.base = r.span
-where r.at >= %(begin)s and r.at < %(end)s"""
+where r.at >= %(begin)s and r.at < %(end)s and {factors}"""
 
 
 def rollups(span: Span, expected: str = "b.expected") -> str:
@@ -19,7 +20,7 @@ def rollups(span: Span, expected: str = "b.expected") -> str:
 select r.device, r.factor, r.at, {expected} as expected, r.mean as value, r.low, r.high, r.total,
     r.valid as good, true as counted
 from telemetry_rollup r join bucket b on b.device = r.device
-where r.span = {int(span)} and r.at >= %(begin)s and r.at < %(end)s"""  # noqa: S608
+where r.span = {int(span)} and r.at >= %(begin)s and r.at < %(end)s and {{factors}}"""  # noqa: S608
 
 
 def put(span: Span, query: str, reach: str = "true") -> str:
@@ -52,7 +53,7 @@ select device, factor, expected,
         else avg(value) filter (where good) end as mean,
     min(coalesce(low, value)) filter (where good) as low, max(coalesce(high, value)) filter (where good) as high,
     sum(total) filter (where counted) as total, count(*) filter (where good) as n_valid
-from ({source}) as s where factor <> all(%(weighted)s) and factor <> all(%(counters)s)
+from ({source.format(factors="r.factor <> all(%(weighted)s) and r.factor <> all(%(counters)s)")}) as s
 group by device, factor, expected"""  # noqa: S608
 
 
@@ -63,9 +64,13 @@ def weighted(source: str) -> str:
     vectors cancel out has no mean.
     """
     return f"""
-with s as materialized ({source}), p as (
+with s as materialized (
+    {source.format(factors="r.factor = any(%(weighing)s)")}
+), p as (
     select s.device, s.factor, s.expected, s.value, s.low, s.high, s.total, s.good, s.counted,
-        s.factor = any(%(directions)s) as turning, w.value as weight
+        s.factor = any(%(directions)s) as turning, w.value as weight,
+        case when s.factor = any(%(directions)s) then sind(s.value) end as sine,
+        case when s.factor = any(%(directions)s) then cosd(s.value) end as cosine
     from s join telemetry_factor f on f.id = s.factor
     left join s w on w.device = s.device and w.factor = f.weight_id and w.at = s.at and w.good and w.value >= 0
     where s.factor = any(%(weighted)s)
@@ -73,9 +78,9 @@ with s as materialized ({source}), p as (
     select device, factor, expected, turning, coalesce(sum(weight) filter (where good), 0) > 0 as weighs,
         sum(weight) filter (where good) as weights, sum(weight * value) filter (where good) as products,
         avg(value) filter (where good) as mean,
-        avg(sind(value)) filter (where good and turning) as x, avg(cosd(value)) filter (where good and turning) as y,
-        sum(weight * sind(value)) filter (where good and turning) / nullif(sum(weight) filter (where good), 0) as wx,
-        sum(weight * cosd(value)) filter (where good and turning) / nullif(sum(weight) filter (where good), 0) as wy,
+        avg(sine) filter (where good) as x, avg(cosine) filter (where good) as y,
+        sum(weight * sine) filter (where good) / nullif(sum(weight) filter (where good), 0) as wx,
+        sum(weight * cosine) filter (where good) / nullif(sum(weight) filter (where good), 0) as wy,
         min(coalesce(low, value)) filter (where good and not turning) as low,
         max(coalesce(high, value)) filter (where good and not turning) as high,
         sum(total) filter (where counted) as total, count(*) filter (where good) as n_valid
@@ -84,10 +89,10 @@ with s as materialized ({source}), p as (
 select device, factor, expected, case
         when not turning and weighs then products / weights
         when not turning then mean
-        when weighs and hypot(wx, wy) > 1e-9 then {_degrees("wx", "wy")}
-        when not weighs and hypot(x, y) > 1e-9 then {_degrees("x", "y")}
+        when weighs and sqrt(wx * wx + wy * wy) > 1e-9 then {_degrees("wx", "wy")}
+        when not weighs and sqrt(x * x + y * y) > 1e-9 then {_degrees("x", "y")}
     end as mean, low, high, total, n_valid
-from g""".replace("hypot(wx, wy)", "sqrt(wx * wx + wy * wy)").replace("hypot(x, y)", "sqrt(x * x + y * y)")  # noqa: S608
+from g"""  # noqa: S608
 
 
 def counters(source: str) -> str:
@@ -96,9 +101,9 @@ def counters(source: str) -> str:
     So the totals of consecutive spans add up to the whole. ``low`` and ``high`` are the counter's own readings.
     """
     return f"""
-with s as materialized ({source}), before as (
+with s as materialized ({source.format(factors="r.factor = any(%(counters)s)")}), before as (
     select k.device, k.factor, k.expected, l.value
-    from (select distinct device, factor, expected from s where factor = any(%(counters)s) and good) k
+    from (select distinct device, factor, expected from s where good) k
     join bucket b using (device) cross join lateral (
         select value from telemetry_reading r
         where r.device = k.device and r.factor = k.factor and r.span = b.base and r.quality = 0 and r.value is not null
@@ -109,13 +114,21 @@ with s as materialized ({source}), before as (
     select device, factor, expected, value, true as inside,
         value - lag(value) over (partition by device, factor order by at nulls first) as step
     from (
-        select device, factor, expected, at, value from s where factor = any(%(counters)s) and good
+        select device, factor, expected, at, value from s where good
         union all select device, factor, expected, null, value from before
     ) u
 )
 select device, factor, expected, null::float8 as mean, min(value) as low, max(value) as high,
     coalesce(sum(step) filter (where step > 0), 0) as total, count(*) as n_valid
 from steps group by device, factor, expected"""  # noqa: S608
+
+
+def sums(source: str) -> str:
+    """What a counter rose by in a longer span: the sum of what it rose by in the shorter ones."""
+    return f"""
+select device, factor, expected, null::float8 as mean, min(low) as low, max(high) as high, sum(total) as total,
+    count(*) filter (where good) as n_valid
+from ({source.format(factors="r.factor = any(%(counters)s)")}) as s group by device, factor, expected"""  # noqa: S608
 
 
 def _degrees(x: str, y: str) -> str:
