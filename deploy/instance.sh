@@ -125,13 +125,17 @@ start_services() {
   write_env
 }
 
+# What run.sh starts, in the order in which it ends: devices before the gateway, the gateway before what it feeds.
+PROGRAMS='simulator gateway telemetry web worker'
+
 # stop_instance: true when there was something to stop.
 stop_instance() {
-  local stopped=1
+  local stopped=1 name
   [ -d "$STATE" ] || return 1
   rm -f "$STATE/wanted"
-  ! stop_process web "$ROOT" || stopped=0
-  ! stop_process worker "$ROOT" || stopped=0
+  for name in $PROGRAMS; do
+    ! stop_process "$name" "$ROOT" || stopped=0
+  done
   ! stop_process redis "$STATE/redis" || stopped=0
   ! stop_postgres || stopped=0
   return $stopped

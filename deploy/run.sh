@@ -5,11 +5,14 @@
 source "$(dirname "${BASH_SOURCE[0]}")/place.sh"
 
 PORT=${PORT:-8000}
-if ! [[ $PORT =~ ^[1-9][0-9]{0,4}$ ]] || [ "$PORT" -gt 65535 ]; then
-  fail "PORT must be a number from 1 to 65535, not '$PORT'."
-fi
+HJ212_PORT=${HJ212_PORT:-9212}
+for name in PORT HJ212_PORT; do
+  if ! [[ ${!name} =~ ^[1-9][0-9]{0,4}$ ]] || [ "${!name}" -gt 65535 ]; then
+    fail "$name must be a number from 1 to 65535, not '${!name}'."
+  fi
+done
 
-taken() { (exec 8<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; }
+taken() { (exec 8<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # healthy PORT: /healthz answers 200.
 healthy() {
@@ -22,20 +25,26 @@ healthy() {
 
 everything_runs() {
   RUNNING_PORT=$(sed -n 's/^PORT=//p' "$STATE/env" 2>/dev/null) || return 1
-  leads web "$ROOT" && leads worker "$ROOT" && leads redis "$STATE/redis" && postgres_running && healthy "$RUNNING_PORT"
+  local name
+  for name in $PROGRAMS; do leads "$name" "$ROOT" || return 1; done
+  leads redis "$STATE/redis" && postgres_running && healthy "$RUNNING_PORT"
 }
 
 start_product() {
   start_process web "$ROOT" python -m granian --interface wsgi command_center.wsgi:application --host 127.0.0.1 --port "$PORT" \
     --workers 2 --blocking-threads 1 --no-ws --respawn-failed-workers
   start_process worker "$ROOT" python -m celery -A command_center worker --concurrency 1 --loglevel INFO --without-gossip --without-mingle
+  start_process gateway "$ROOT" python manage.py gateway "hj212:$HJ212_PORT"
+  start_process telemetry "$ROOT" python manage.py telemetry
+  start_process simulator "$ROOT" python manage.py simulate --register 60 --port "$HJ212_PORT" --interval 20
 }
 
 await_product() {
-  local wait
+  local wait name
   for ((wait = 0; wait < 300; wait++)); do
-    leads web "$ROOT" || fail "the web process ended while starting; the details are in $STATE/web.log"
-    leads worker "$ROOT" || fail "the background worker ended while starting; the details are in $STATE/worker.log"
+    for name in $PROGRAMS; do
+      leads "$name" "$ROOT" || fail "the $name process ended while starting; the details are in $STATE/$name.log"
+    done
     ! healthy "$PORT" || return 0
     sleep 0.2
   done
@@ -47,8 +56,8 @@ watch_product() {
   local name
   while sleep 1; do
     [ "$(cat "$STATE/wanted" 2>/dev/null)" = $$ ] || { TIDY=no && say "stopped" && return; }
-    for name in web worker; do
-      leads $name "$ROOT" || fail "the $name process ended; the details are in $STATE/$name.log"
+    for name in $PROGRAMS; do
+      leads "$name" "$ROOT" || fail "the $name process ended; the details are in $STATE/$name.log"
     done
   done
 }
@@ -73,7 +82,9 @@ if everything_runs; then
 fi
 TIDY=yes
 if stop_instance; then say "an earlier run was incomplete: starting anew"; fi
-! taken || fail "port $PORT is taken by another program: choose a free one, for example PORT=$((PORT % 65535 + 1)) make run"
+for name in PORT HJ212_PORT; do
+  ! taken "${!name}" || fail "port ${!name} is taken by another program: choose a free one, for example $name=$((${!name} % 65535 + 1)) make run"
+done
 make_instance
 ensure_environment run
 start_services

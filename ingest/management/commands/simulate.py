@@ -6,13 +6,18 @@ from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
 
 from ingest.gateways.hj212 import PORT
 from ingest.simulators import city
 from ingest.simulators.hj212 import Told
+from services.telemetry.devices import measured_layers
+from services.telemetry.features import columns
 from services.telemetry.models import Device
 
 REPORT = 10.0
+DUST = "a34002"
+"""PM10: what every dust monitor measures."""
 
 
 class Command(BaseCommand):
@@ -23,6 +28,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """How many, how often, where to."""
         parser.add_argument("--password", default="demo12", help="of the devices to play")
+        parser.add_argument(
+            "--register", type=int, default=0, help="first register so many monitors that have no device"
+        )
         parser.add_argument("--most", type=int, default=10_000, help="devices at most")
         parser.add_argument("--interval", type=float, default=30.0, help="seconds between two packets of a device")
         parser.add_argument("--host", default="127.0.0.1")
@@ -31,6 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Play."""
+        register(options["register"], options["password"], options["interval"])
         rows = Device.objects.filter(protocol="hj212", state="active", secret=options["password"]).order_by("id")
         numbers = list(rows.values_list("number", flat=True)[: options["most"]])
         told = Told()
@@ -57,3 +66,24 @@ class Command(BaseCommand):
             waits, told.waits = sorted(told.waits), []
             slow = f", acknowledged within {waits[int(len(waits) * 0.95)]:.3f} s (95 %)" if waits else ""
             self.stdout.write(", ".join(f"{name} {n}" for name, n in sorted(told.counts.items())) + slow)
+
+
+def register(number: int, password: str, interval: float) -> None:
+    """Make devices for features of the dust layers that have none: their code is the device's number (MN)."""
+    wanted = number - Device.objects.filter(secret=password).count()
+    bound = Device.objects.filter(feature__isnull=False).values("feature")
+    for layer in measured_layers():
+        if DUST not in columns(layer):
+            continue
+        rows = layer.rows().exclude(pk__in=bound).exclude(code="").order_by("pk")
+        Device.objects.bulk_create(
+            [
+                Device(
+                    protocol=Device.Protocol.HJ212, number=row.code, name=row.name[:100], feature=row.pk,
+                    state=Device.State.ACTIVE, secret=password, interval=max(1, round(interval)),
+                    units=dict.fromkeys(("a34001", DUST, "a34004"), "µg/m³"), approved_at=timezone.now(),
+                )
+                for row in rows.only("code", "name")[: max(0, wanted)]
+            ],
+            ignore_conflicts=True,
+        )  # fmt: skip
