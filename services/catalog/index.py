@@ -92,7 +92,7 @@ def _triggers(layer: Layer) -> str:
         _function(f"{name}_put", _upsert(layer, "where id in (select id from new_rows)")),
         _function(f"{name}_drop", f"delete from {index} where id in (select id from old_rows)"),
         _trigger(f"{name}_insert", table, "insert", f"{name}_put", "new table as new_rows"),
-        _trigger(f"{name}_update", table, "update", f"{name}_put", "new table as new_rows"),
+        *_update(layer, name),
         _trigger(f"{name}_delete", table, "delete", f"{name}_drop", "old table as old_rows"),
         f"create or replace trigger touch before update of {', '.join(_edited(layer))} on {table} "
         "for each row execute function touch_row();",
@@ -112,6 +112,21 @@ def _triggers(layer: Layer) -> str:
             _trigger(follow, model._meta.db_table, "update", follow, "new table as new_rows"),
         ]
     return "\n".join(parts)
+
+
+def _update(layer: Layer, name: str) -> list[str]:
+    """Function and trigger for updates; where devices keep columns current, an update of those alone is passed over."""
+    table, edited = layer.model._meta.db_table, _edited(layer)
+    if len(edited) == sum(not field.generated for field in layer.model._meta.concrete_fields):
+        return [_trigger(f"{name}_update", table, "update", f"{name}_put", "new table as new_rows")]
+    old, new = (", ".join(f"{row}.{column}" for column in edited) for row in ("o", "n"))
+    changed = f"select n.id from new_rows n join old_rows o using (id) where ({old}) is distinct from ({new})"
+    return [
+        _function(f"{name}_put_changed", _upsert(layer, f"where id in ({changed})")),
+        _trigger(
+            f"{name}_update", table, "update", f"{name}_put_changed", "old table as old_rows new table as new_rows"
+        ),
+    ]
 
 
 def _edited(layer: Layer) -> list[str]:
