@@ -245,11 +245,11 @@ def _text(texts: Text, key: str, kind: str, language: str, level: str, variables
                 row = texts.get((where, tongue))
                 if row is not None:
                     return worded(row.subject, row.body, filled)
-        if level == Level.NONE:
-            del filled["level"]
-        return plain(key, filled)
+        # On screen the level and the link stand beside the text.
+        aside = {"level", "link"} if kind == Kind.IN_APP else {"level"} if level == Level.NONE else set()
+        return plain(key, {name: value for name, value in filled.items() if name not in aside})
 
 
 def _absolute(link: str) -> str:
-    """A path of the product as other programs can open it: under the first of its outside addresses, if it has one."""
-    return (settings.CSRF_TRUSTED_ORIGINS[0].rstrip("/") if settings.CSRF_TRUSTED_ORIGINS and link else "") + link
+    """A path of the product as other programs can open it: under its first outside address; empty where it has none."""
+    return settings.CSRF_TRUSTED_ORIGINS[0].rstrip("/") + link if settings.CSRF_TRUSTED_ORIGINS and link else ""

@@ -72,10 +72,13 @@ def worded(subject: str, body: str, variables: Mapping[str, Any]) -> tuple[str, 
 
 def plain(key: str, variables: Mapping[str, Any]) -> tuple[str, str]:
     """Subject and body of a message that nobody has worded yet: its title and a line for each variable."""
-    title = one_line(shown(variables.get("title")) or shown(variables.get("name")) or key)
-    lines = [
-        f"{VARIABLES[name]}：{shown(value)}" for name, value in variables.items() if name != "title" and shown(value)
-    ]
+    values = {name: shown(value) for name, value in variables.items() if shown(value)}
+    title = one_line(values.pop("title", "") or values.get("name", "") or key)
+    unit = values.pop("unit", "")
+    for name in ("value", "limit"):
+        if name in values:
+            values[name] = f"{values[name]} {unit}".strip()
+    lines = [_("%(name)s：%(value)s") % {"name": VARIABLES[name], "value": value} for name, value in values.items()]
     return title[:SUBJECT_LIMIT], "\n".join(lines)[:BODY_LIMIT]
 
 

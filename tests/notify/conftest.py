@@ -117,6 +117,7 @@ def aside(db: None) -> Iterator[Aside]:
         def run(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             return thread.submit(work, *args, **kwargs).result()
 
+        run(_clean)  # what a run that was broken off left behind
         yield run
         run(_clean)
         run(connections.close_all)
