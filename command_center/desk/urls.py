@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from command_center.desk import editing, intake, map, notices, outputs, sessions, tokens, views
+from command_center.desk import curves, editing, intake, map, notices, outputs, sessions, tokens, views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="desk"), name="root"),
@@ -41,6 +41,7 @@ urlpatterns = [
     path("desk/<slug:key>/<uuid:pk>/edit", editing.edit, name="desk-edit"),
     path("desk/<slug:key>/<uuid:pk>/delete", views.delete, name="desk-delete"),
     path("desk/<slug:key>/<uuid:pk>/nearby", views.nearby, name="desk-nearby"),
+    path("desk/<slug:key>/<uuid:pk>/curves", curves.page, name="desk-curves"),
     path("desk/<slug:key>/<uuid:pk>/history", views.history, name="desk-history"),
     path("desk/<slug:key>/<uuid:pk>/tab/<slug:tab>", views.tab, name="desk-tab"),
     path("desk/<slug:key>/<uuid:pk>/tab/<slug:tab>/add", editing.add_record, name="desk-add-record"),

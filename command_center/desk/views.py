@@ -20,6 +20,7 @@ from services.panels import panel as panels
 from services.panels.listing import SIZES, Listing, listing
 from services.search import everywhere
 from services.search.filters import widgets
+from services.telemetry.features import columns
 
 HISTORY = 50
 
@@ -154,6 +155,7 @@ def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
         "layer": layer,
         "panel": opened,
         "values": [value for value in opened.values if value.label not in above],
+        "measured": bool(columns(layer)),
         "state_color": figures.state_colors(layer).get(opened.state, ""),
     }
 

@@ -34,4 +34,7 @@ if (workspace) {
   void fillCounts();
 }
 if (document.querySelector("[data-chart]")) void import("./desk/charts").then(({ draw }) => draw());
+document.body.addEventListener("htmx:afterSwap", () => {
+  if (document.querySelector("[data-curve]")) void import("./desk/curves").then(({ draw }) => draw());
+});
 if (document.querySelector("[data-form]")) void import("./desk/form").then(({ startForm }) => startForm());

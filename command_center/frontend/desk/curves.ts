@@ -1,0 +1,64 @@
+// Curves of what devices measured: one chart a unit, time in China's zone, gaps where nothing valid was measured.
+import { LineChart } from "echarts/charts";
+import { GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
+import { connect, init, use, type EChartsCoreOption } from "echarts/core";
+import { CanvasRenderer } from "echarts/renderers";
+
+use([LineChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
+
+interface Series {
+  name: string;
+  digits: number;
+  points: [number, number | null][];
+}
+
+interface Curves {
+  unit: string;
+  series: Series[];
+}
+
+const COLOURS = ["#2f6fd6", "#e08a1e", "#2a9d6f", "#b2479a", "#7a6ff0", "#c0392b"];
+
+/** Draw every curve that is not drawn yet. */
+export function draw(): void {
+  document.querySelectorAll<HTMLElement>("[data-curve]").forEach((holder) => {
+    const curves = JSON.parse(holder.dataset.curve ?? "{}") as Curves;
+    delete holder.dataset.curve;
+    const chart = init(holder, null, { renderer: "canvas", useCoarsePointer: true });
+    chart.setOption(options(curves));
+    chart.group = "curves";
+    new ResizeObserver(() => (holder.isConnected ? chart.resize() : chart.dispose())).observe(holder);
+  });
+  // The same moment is shown in all of them.
+  connect("curves");
+}
+
+function token(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function options({ unit, series }: Curves): EChartsCoreOption {
+  const font = { fontFamily: getComputedStyle(document.body).fontFamily, color: token("--z-text"), fontSize: 11 };
+  const axis = { axisLine: { lineStyle: { color: token("--line") } }, axisLabel: { ...font, color: token("--z-muted") } };
+  return {
+    // The points are shifted to China's time already.
+    useUTC: true,
+    textStyle: font,
+    animation: false,
+    color: COLOURS,
+    legend: { top: 0, left: 0, itemWidth: 14, itemHeight: 8, textStyle: font },
+    grid: { left: 4, right: 10, top: 40, bottom: 4, containLabel: true },
+    tooltip: {
+      // Rich text is drawn, not parsed: a name is never markup.
+      trigger: "axis", renderMode: "richText", confine: true, textStyle: font,
+      backgroundColor: token("--z-surface"), borderColor: token("--line"),
+    },
+    xAxis: { type: "time", ...axis, axisLabel: { ...axis.axisLabel, hideOverlap: true }, splitLine: { show: false } },
+    yAxis: { type: "value", name: unit, nameTextStyle: { ...font, align: "left" }, scale: true, ...axis, splitLine: { lineStyle: { color: token("--line-soft") } } },
+    series: series.map(({ name, digits, points }) => ({
+      type: "line", name, data: points, showSymbol: points.length < 3, symbolSize: 4, lineStyle: { width: 1.5 },
+      connectNulls: false, sampling: "lttb",
+      tooltip: { valueFormatter: (value: unknown) => (typeof value === "number" ? `${value.toFixed(digits)} ${unit}` : "—") },
+    })),
+  };
+}
