@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Iterable, Mapping
 
-from ingest.simulators.hj212 import Fault, Monitor, Told
+from ingest.simulators.hj212 import Fault, Instrument, Told
 
 USUAL: Mapping[int, frozenset[Fault]] = {
     7: frozenset({"outage"}), 11: frozenset({"drift"}), 13: frozenset({"flat"}),
@@ -13,9 +13,9 @@ USUAL: Mapping[int, frozenset[Fault]] = {
 """Every so manieth monitor has this fault."""
 
 
-def monitors(
+def instruments(
     numbers: Iterable[str], password: str, interval: float, told: Told, *, faulty: bool = True, ledger: bool = False
-) -> list[Monitor]:
+) -> list[Instrument]:
     """A monitor for each number (MN); a few of them misbehave."""
     found = []
     for place, mn in enumerate(numbers, 1):
@@ -23,11 +23,11 @@ def monitors(
         if faulty:
             faults = frozenset(itertools.chain.from_iterable(f for every, f in USUAL.items() if place % every == 0))
         version = (2017, 2025)[place % 2]
-        found.append(Monitor(mn, password, version=version, interval=interval, told=told, faults=faults, ledger=ledger))
+        found.append(Instrument(mn, password, version=version, interval=interval, told=told, faults=faults, ledger=ledger))
     return found
 
 
-async def live(devices: Iterable[Monitor], host: str, port: int) -> None:
+async def live(devices: Iterable[Instrument], host: str, port: int) -> None:
     """Let them all live until cancelled."""
     async with asyncio.TaskGroup() as group:
         for device in devices:

@@ -36,7 +36,7 @@ class Told:
     """(MN, QN) of what the platform promised to have stored."""
 
 
-class Monitor:
+class Instrument:
     """One monitor: measures, sends, waits for the acknowledgement, sends again, and fills the gap after an outage."""
 
     def __init__(

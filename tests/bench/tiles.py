@@ -142,7 +142,8 @@ def _share(name: str, tiles: Sequence[Tile], target: Target) -> tuple[float, flo
     statements: list[tuple[str, Any]] = []
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        statements.append((sql, params))
+        if not sql.startswith("listen"):  # which cannot be explained, and a connection says once
+            statements.append((sql, params))
         return execute(sql, params, many, context)
 
     cache.clear()

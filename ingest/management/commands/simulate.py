@@ -43,7 +43,7 @@ class Command(BaseCommand):
         rows = Device.objects.filter(protocol="hj212", state="active", secret=options["password"]).order_by("id")
         numbers = list(rows.values_list("number", flat=True)[: options["most"]])
         told = Told()
-        devices = city.monitors(
+        devices = city.instruments(
             numbers, options["password"], options["interval"], told, faulty=not options["steady"]
         )  # fmt: skip
         self.stdout.write(f"{len(devices)} devices")
