@@ -23,7 +23,9 @@ def instruments(
         if faulty:
             faults = frozenset(itertools.chain.from_iterable(f for every, f in USUAL.items() if place % every == 0))
         version = (2017, 2025)[place % 2]
-        found.append(Instrument(mn, password, version=version, interval=interval, told=told, faults=faults, ledger=ledger))
+        found.append(
+            Instrument(mn, password, version=version, interval=interval, told=told, faults=faults, ledger=ledger)
+        )
     return found
 
 
