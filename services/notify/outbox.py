@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
@@ -104,7 +105,9 @@ def wake() -> None:
 
 
 def _call_worker() -> None:
-    jobs.deliver.apply_async(retry=False)
+    # Whoever writes a message does not wait for a Redis that is away: Celery's own connection would try for seconds.
+    with current_app.connection_for_write(transport_options={"max_retries": 0}) as link:
+        jobs.deliver.apply_async(connection=link, retry=False)
 
 
 def deliver(limit: int | None = None) -> int:
