@@ -126,7 +126,7 @@ start_services() {
 }
 
 # What run.sh starts, in the order in which it ends: devices before the gateway, the gateway before what it feeds.
-PROGRAMS='simulator gateway telemetry web worker'
+PROGRAMS='simulator gateway telemetry notify web worker'
 
 # stop_instance: true when there was something to stop.
 stop_instance() {
