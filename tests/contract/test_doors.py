@@ -98,6 +98,7 @@ ONE: dict[str, Address] = {
 
 PARTS: dict[str, Address] = {
     "desk/<slug:key>/<uuid:pk>/nearby": lambda m: f"/desk/{m.layer.key}/{m.pk}/nearby",
+    "desk/<slug:key>/<uuid:pk>/curves": lambda m: f"/desk/{m.layer.key}/{m.pk}/curves",
     "desk/<slug:key>/<uuid:pk>/edit": lambda m: f"/desk/{m.layer.key}/{m.pk}/edit",
     "desk/<slug:key>/<uuid:pk>/history": lambda m: f"/desk/{m.layer.key}/{m.pk}/history",
     "desk/<slug:key>/<uuid:pk>/tab/<slug:tab>": lambda m: f"/desk/{m.layer.key}/{m.pk}/tab/{tab_of(m)}",
