@@ -150,7 +150,11 @@ class Dialogue(asyncio.Protocol):
 
     def _read(self, frame: Frame) -> Packet:
         known = self.gateway.directory.get(frame.mn)
-        return decode(frame, self.gateway.profile(known) if known else _STRANGER)
+        try:
+            profile = self.gateway.profile(known) if known else _STRANGER
+        except ValueError as error:
+            raise BadPacket("profile", f"the settings of MN={known and known.number} cannot be: {error}") from error
+        return decode(frame, profile)
 
     def _refused(self, error: Refused) -> None:
         self.gateway.counts[f"refused {error.kind}"] += 1
@@ -174,7 +178,7 @@ class Dialogue(asyncio.Protocol):
         elif packet.cn == "9015":
             self._send(replies.notice_ack(packet, profile))
         elif packet.cn == "1013":
-            self._tell_time(known, packet, profile)
+            self._tell_time(packet, profile)
         else:
             self.gateway.counts[f"CN {packet.cn}"] += 1
 
@@ -201,14 +205,14 @@ class Dialogue(asyncio.Protocol):
         found = readings(packet, profile)
         if found and not received - BEHIND <= found[0].at <= received + AHEAD:
             self.gateway.counts["clock"] += 1
-            self._tell_time(known, packet, profile)
+            self._tell_time(packet, profile)
         rows = self.gateway.directory.rows(known, found, received, packet.rf)
         ack: Callable[[], None] = lambda: None  # noqa: E731
         if packet.ack_wanted:
             ack = lambda: self._send(replies.data_ack(packet, profile))  # noqa: E731
         self.gateway.committer.put(Message(rows, ack, self._spoiled))
 
-    def _tell_time(self, known: Admitted, packet: Packet, profile: Profile) -> None:
+    def _tell_time(self, packet: Packet, profile: Profile) -> None:
         now = datetime.now(UTC)
         if self.clock_told is None or now - self.clock_told > CLOCK_AGAIN:
             self.clock_told = now

@@ -14,7 +14,7 @@ USUAL: Mapping[int, frozenset[Fault]] = {
 
 
 def instruments(
-    numbers: Iterable[str], password: str, interval: float, told: Told, *, faulty: bool = True, ledger: bool = False
+    numbers: Iterable[str], password: str, interval: float, told: Told, *, faulty: bool = True
 ) -> list[Instrument]:
     """A monitor for each number (MN); a few of them misbehave."""
     found = []
@@ -23,9 +23,7 @@ def instruments(
         if faulty:
             faults = frozenset(itertools.chain.from_iterable(f for every, f in USUAL.items() if place % every == 0))
         version = (2017, 2025)[place % 2]
-        found.append(
-            Instrument(mn, password, version=version, interval=interval, told=told, faults=faults, ledger=ledger)
-        )
+        found.append(Instrument(mn, password, version=version, interval=interval, told=told, faults=faults))
     return found
 
 

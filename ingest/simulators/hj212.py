@@ -32,8 +32,6 @@ class Told:
     counts: Counter[str] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)
     """Seconds from a packet to its acknowledgement."""
-    acknowledged: list[tuple[str, str]] = field(default_factory=list)
-    """(MN, QN) of what the platform promised to have stored."""
 
 
 class Instrument:
@@ -41,7 +39,7 @@ class Instrument:
 
     def __init__(
         self, mn: str, password: str, *, version: int = 2017, interval: float = 30.0,
-        told: Told | None = None, faults: frozenset[Fault] = frozenset(), ledger: bool = False,
+        told: Told | None = None, faults: frozenset[Fault] = frozenset(),
     ) -> None:  # fmt: skip
         self.mn = mn
         self.password = password
@@ -49,7 +47,6 @@ class Instrument:
         self.interval = interval
         self.told = told or Told()
         self.faults = faults
-        self.ledger = ledger
         self.air = Air(mn)
         self.profile = Profile()
         self.chance = random.Random(f"faults of {mn}")
@@ -135,6 +132,4 @@ class Instrument:
             return
         self.told.counts["acknowledged"] += 1
         self.told.waits.append(monotonic() - began)
-        if self.ledger:
-            self.told.acknowledged.append((self.mn, number))
         self.unacknowledged = deque((each for each in self.unacknowledged if each[0] != number), KEPT)

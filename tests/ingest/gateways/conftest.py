@@ -146,6 +146,8 @@ def running(server: Server) -> Iterator[Gateway]:
         found.register(mn)
     found.register("SECRET", key=KEY)
     found.register("BLOCKED", "blocked")
+    found.register("WRONG")
+    server.sql("""update telemetry_device set units = '{"a34002": "stones"}' where number = 'WRONG'""")
     found.start()
     yield found
     if found.process is not None and found.process.poll() is None:

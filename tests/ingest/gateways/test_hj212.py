@@ -13,6 +13,9 @@ from ingest.protocols.hj212.replies import DEVICE_TIME
 from tests.conftest import connect
 from tests.ingest.gateways.conftest import KEY, Gateway, Talker, now, packet
 
+# The gateway has a database of its own, copied from the one that this mark has made.
+pytestmark = pytest.mark.django_db
+
 
 def test_f15_an_acknowledged_packet_is_stored_once_however_often_it_comes(gateway: Gateway) -> None:
     talker, sent = Talker(gateway.port), packet("KNOWN", now())
@@ -51,6 +54,14 @@ def test_f26_a_wrong_password_hears_nothing(gateway: Gateway) -> None:
     talker.send(packet("KNOWN", at, password="654321"))
     assert talker.answers(1, 2) == []
     assert at not in {row[1] for row in gateway.readings("KNOWN")}
+
+
+def test_a_device_with_settings_that_cannot_be_is_refused_and_the_connection_stays(gateway: Gateway) -> None:
+    talker = Talker(gateway.port)
+    talker.send(packet("WRONG", now()))
+    assert talker.answers(1, 2) == [] and gateway.readings("WRONG") == []
+    talker.send(packet("KNOWN", now() - timedelta(hours=5)))
+    assert [answer.mn for answer in talker.answers(1)] == ["KNOWN"]
 
 
 def test_a_connection_speaks_for_one_device(gateway: Gateway) -> None:
