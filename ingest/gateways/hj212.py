@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import cast
 
-from ingest.gateways.committer import Committer, Message
-from ingest.gateways.directory import Directory
+from ingest.gateways.committer import Message
+from ingest.gateways.gateway import SWEEP, Listener
 from ingest.protocols.hj212 import replies
 from ingest.protocols.hj212.assembly import Assembler
 from ingest.protocols.hj212.errors import BadPacket, Refused
@@ -28,7 +27,6 @@ A_SECOND, BURST = 20.0, 200.0
 """Frames of one connection: on the whole, and at once (F21). Beyond, it is not read for a while."""
 STRIKES = 3
 """Sets of parts that cannot be, after which the connection is closed (F20)."""
-SWEEP = 1.0
 CLOCK_AGAIN = timedelta(hours=1)
 AHEAD, BEHIND = timedelta(minutes=5), timedelta(days=30)
 """How far a device's clock may be from ours before it is told the time (F14)."""
@@ -36,18 +34,18 @@ AHEAD, BEHIND = timedelta(minutes=5), timedelta(days=30)
 _STRANGER = Profile()
 
 
-class Gateway:
+class Gateway(Listener["Dialogue"]):
     """What all connections share."""
 
-    def __init__(self, directory: Directory, committer: Committer) -> None:
-        self.directory = directory
-        self.committer = committer
-        self.counts: Counter[str] = Counter()
-        self.open: set[Dialogue] = set()
+    protocol = "hj212"
+    port = PORT
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn)
         self._profiles: dict[int, tuple[Admitted, Profile]] = {}
 
     def connection(self) -> "Dialogue":
-        """For ``loop.create_server``."""
+        """A device that connects."""
         return Dialogue(self)
 
     def profile(self, known: Admitted) -> Profile:
@@ -56,14 +54,6 @@ class Gateway:
         if kept is None or kept[0] is not known:
             kept = self._profiles[known.id] = (known, profile_of(known))
         return kept[1]
-
-    async def sweep(self) -> None:
-        """Close connections that say nothing, go on with those that were held back; until cancelled."""
-        while True:
-            await asyncio.sleep(SWEEP)
-            now = monotonic()
-            for dialogue in list(self.open):
-                dialogue.tick(now)
 
 
 def profile_of(device: Admitted) -> Profile:

@@ -3,15 +3,14 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
-from typing import NamedTuple
 
 import psycopg
 
 from ingest.gateways import hj212
-from ingest.gateways.committer import Committer
 from ingest.gateways.directory import Directory
+from ingest.gateways.gateway import Gateway
 
 log = logging.getLogger(__name__)
 
@@ -19,14 +18,8 @@ REPORT = 60.0
 """Seconds between two lines of counts in the log."""
 
 
-class Kind(NamedTuple):
-    """A protocol that can be served."""
-
-    gateway: type[hj212.Gateway]
-    port: int
-
-
-KINDS: Mapping[str, Kind] = {"hj212": Kind(hj212.Gateway, hj212.PORT)}
+KINDS: Mapping[str, type[Gateway]] = {kind.protocol: kind for kind in (hj212.Gateway,)}
+"""The protocols that can be served."""
 
 
 async def serve(dsn: str, host: str, ports: Mapping[str, int]) -> None:
@@ -42,18 +35,16 @@ async def serve(dsn: str, host: str, ports: Mapping[str, int]) -> None:
 
 
 async def _start(stack: AsyncExitStack, protocol: str, dsn: str, host: str, port: int) -> None:
-    directory, committer = Directory(dsn, protocol), Committer(dsn)
-    gateway = KINDS[protocol].gateway(directory, committer)
-    await _until_read(directory)
+    gateway = KINDS[protocol](dsn)
+    await _until_read(gateway.directory)
     # Backwards at the end: nothing more is read, what waits is stored and acknowledged, then the connections close.
-    stack.callback(_each, gateway, hj212.Dialogue.close)
-    stack.push_async_callback(committer.close)
-    for work in (committer.run(), directory.run(), gateway.sweep(), _report(protocol, gateway)):
+    stack.push_async_callback(gateway.close)
+    stack.push_async_callback(gateway.committer.close)
+    for work in (gateway.committer.run(), gateway.directory.run(), _report(protocol, gateway)):
         stack.push_async_callback(_cancel, asyncio.create_task(work))
-    server = await asyncio.get_running_loop().create_server(gateway.connection, host, port, backlog=4096)
-    stack.callback(_each, gateway, hj212.Dialogue.pause)
-    stack.callback(server.close)
-    log.info("%s on %s:%d, %d devices", protocol, host, port, len(directory))
+    stack.push_async_callback(gateway.stop)
+    await gateway.start(host, port)
+    log.info("%s on %s:%d, %d devices", protocol, host, port, len(gateway.directory))
 
 
 async def _until_read(directory: Directory) -> None:
@@ -66,20 +57,15 @@ async def _until_read(directory: Directory) -> None:
             await asyncio.sleep(1)
 
 
-def _each(gateway: hj212.Gateway, what: Callable[[hj212.Dialogue], None]) -> None:
-    for dialogue in list(gateway.open):
-        what(dialogue)
-
-
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
 
 
-async def _report(protocol: str, gateway: hj212.Gateway) -> None:
+async def _report(protocol: str, gateway: Gateway) -> None:
     while True:
         await asyncio.sleep(REPORT)
         counts = gateway.counts + gateway.committer.counts + gateway.directory.counts
         told = ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
-        log.info("%s: %d connections; %s", protocol, len(gateway.open), told)
+        log.info("%s: %d connections; %s", protocol, len(gateway), told)
