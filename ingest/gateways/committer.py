@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from services.telemetry.store import Row, Store
+from services.telemetry.store import Batch, Row, Store
 
 log = logging.getLogger(__name__)
 
@@ -33,20 +33,26 @@ class Message(NamedTuple):
 
 
 class Committer:
-    """One connection to the database, in a thread of its own, for all connections of devices."""
+    """One connection to the database, in a thread of its own, for all connections of devices.
+
+    While a batch is written, another thread makes the next one ready.
+    """
 
     def __init__(self, dsn: str) -> None:
         self.counts: Counter[str] = Counter()
         self._dsn = dsn
         self._store: Store | None = None
         self._waiting: list[Message] = []
+        self._taken: list[Message] = []
+        """Being made ready or written."""
         self._some = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "committer")
+        self._ready = ThreadPoolExecutor(1, "ready")
 
     @property
     def is_full(self) -> bool:
         """Whether connections should wait before they read on."""
-        return len(self._waiting) >= WAITING
+        return len(self._waiting) + len(self._taken) >= WAITING
 
     def put(self, message: Message) -> None:
         """Take a message in. It is held until it is stored or refused, whatever becomes of the database."""
@@ -55,32 +61,44 @@ class Committer:
 
     async def run(self) -> None:
         """Commit what waits, until cancelled."""
-        while True:
-            await self._some.wait()
-            if len(self._waiting) < MOST:
-                await asyncio.sleep(GATHER)
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            if not self._waiting:
-                self._some.clear()
-            await self._commit(batch)
+        writing: asyncio.Task[None] | None = None
+        try:
+            while True:
+                await self._some.wait()
+                if len(self._waiting) < MOST:
+                    await asyncio.sleep(GATHER)
+                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                self._taken += batch
+                if not self._waiting:
+                    self._some.clear()
+                rows = _rows(batch)
+                prepared = await asyncio.get_running_loop().run_in_executor(self._ready, self._prepare, rows)
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(self._commit(batch, prepared or rows))
+        finally:
+            if writing is not None:
+                writing.cancel()
 
     async def close(self) -> None:
         """Commit what still waits, once; what cannot be committed stays unacknowledged, and its devices send again."""
-        if self._waiting:
-            batch, self._waiting = self._waiting, []
+        # What was under way when the work was stopped may be stored already: once more changes nothing.
+        batch, self._waiting, self._taken = self._taken + self._waiting, [], []
+        if batch:
             try:
-                await self._attempt(batch)
+                await self._attempt(batch, _rows(batch))
             except psycopg.Error as error:
                 log.warning("%d messages were not stored before the end: %s", len(batch), error)
         self._thread.shutdown()
+        self._ready.shutdown()
         if self._store is not None:
             self._store.connection.close()
 
-    async def _commit(self, batch: list[Message]) -> None:
+    async def _commit(self, batch: list[Message], rows: list[Row] | Batch) -> None:
         pause = PAUSE[0]
         while True:
             try:
-                await self._attempt(batch)
+                await self._attempt(batch, rows)
                 return
             except psycopg.OperationalError as error:
                 # The server is away, full or restarting: nothing is acknowledged, and what came is kept.
@@ -88,31 +106,44 @@ class Committer:
                 log.warning("the database does not take readings, trying again: %s", error)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
                 pause = min(2 * pause, PAUSE[1])
-            except psycopg.Error as error:
+                rows = _rows(batch)
+            except Exception as error:  # whatever it is: one message must not end the work for all
                 if len(batch) == 1:
                     self.counts["refused"] += 1
                     batch[0].refused(error)
+                    self._done(batch)
                     return
                 # One message spoils the batch: halve until it stands alone (F27).
                 half = len(batch) // 2
-                await self._commit(batch[:half])
-                await self._commit(batch[half:])
+                for part in (batch[:half], batch[half:]):
+                    await self._commit(part, _rows(part))
                 return
 
-    async def _attempt(self, batch: list[Message]) -> None:
-        rows = [row for message in batch for row in message.rows]
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, rows)
+    async def _attempt(self, batch: list[Message], rows: list[Row] | Batch) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch, rows)
         self.counts["stored"] += len(batch)
         for message in batch:
             message.stored()
+        self._done(batch)
 
-    def _write(self, rows: list[Row]) -> None:
+    def _done(self, batch: list[Message]) -> None:
+        # Batches end in the order in which they were taken.
+        self._taken = self._taken[len(batch) :]
+
+    def _prepare(self, rows: list[Row]) -> Batch | None:
+        return None if self._store is None else self._store.prepare(rows)
+
+    def _write(self, batch: list[Message], rows: list[Row] | Batch) -> None:
         if self._store is None or self._store.connection.closed:
             self._store = Store(psycopg.connect(self._dsn, connect_timeout=5, autocommit=True))
         stored = self._store.write(rows)
         if stored.refused["device"]:
             # Registered a moment ago: the store has not read it yet, and what it left out must not be acknowledged.
             self._store.refresh()
-            stored = self._store.write(rows)
+            stored = self._store.write(_rows(batch))
         self.counts.update(new=stored.new, same=stored.same, replaced=stored.replaced, revisions=stored.revisions)
         self.counts.update({f"row {reason}": number for reason, number in stored.refused.items()})
+
+
+def _rows(batch: list[Message]) -> list[Row]:
+    return [row for message in batch for row in message.rows]
