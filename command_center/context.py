@@ -4,9 +4,11 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from services.access import gate
-from services.access.principal import PUBLIC
+from services.access.principal import PUBLIC, Principal
+from services.telemetry.devices import measured_layers
 
 
 def everywhere(request: HttpRequest) -> dict[str, Any]:
@@ -19,6 +21,16 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "product": settings.PRODUCT,
         "principal": principal,
         "navigation": groups,
+        "watching": watching(principal),
         "languages": settings.LANGUAGES,
         "nonce": getattr(request, "csp_nonce", ""),
     }
+
+
+def watching(principal: Principal) -> list[tuple[str, str, str]]:
+    """The pages about what was measured, as (URL name, icon, title), for those who see some layer with devices."""
+    if principal.is_public or not any(gate.may(principal, layer) for layer in measured_layers()):
+        return []
+    return [
+        ("desk-devices", "router", _("设备管理")),
+    ]

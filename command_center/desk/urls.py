@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from command_center.desk import curves, editing, intake, map, notices, outputs, sessions, tokens, views
+from command_center.desk import curves, devices, editing, intake, map, notices, outputs, sessions, tokens, views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="desk"), name="root"),
@@ -22,6 +22,11 @@ urlpatterns = [
     path("desk/notices/preferences", notices.preferences, name="desk-notice-preferences"),
     path("desk/notices/<uuid:pk>/read", notices.read, name="desk-notice-read"),
     path("notify/receipts/<int:channel>", notices.gateway_receipts, name="notify-receipts"),
+    path("desk/devices", devices.page, name="desk-devices"),
+    path("desk/devices/candidates", devices.candidates, name="desk-device-candidates"),
+    path("desk/devices/<int:pk>", devices.one, name="desk-device"),
+    path("desk/devices/<int:pk>/approve", devices.approve, name="desk-device-approve"),
+    path("desk/devices/<int:pk>/block", devices.block, name="desk-device-block"),
     path("desk/region-at", editing.region_at, name="desk-region-at"),
     path("desk/choices/<slug:key>", editing.choices, name="desk-choices"),
     path("desk/jobs", intake.jobs, name="desk-jobs"),

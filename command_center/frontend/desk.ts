@@ -11,6 +11,7 @@ import "./css/map.css";
 import "./css/panel.css";
 import "./css/pages.css";
 import "./css/notices.css";
+import "./css/telemetry.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";
 import { startFind } from "./desk/find";

@@ -77,6 +77,12 @@ OWN = {
 }  # fmt: skip
 """Doors to what belongs to the user alone; each has tests of its own."""
 
+MEASURED = {
+    "desk/devices", "desk/devices/candidates", "desk/devices/<int:pk>", "desk/devices/<int:pk>/approve",
+    "desk/devices/<int:pk>/block",
+}  # fmt: skip
+"""Doors to devices and what they measured: tests/desk tries each as owner, neighbour, stranger and nobody."""
+
 MANY: dict[str, Address] = {
     "desk/<slug:key>": lambda m: f"/desk/{m.layer.key}?q={MARK}",
     "desk/<slug:key>/export": lambda m: f"/desk/{m.layer.key}/export?format=csv&q={MARK}",
@@ -179,7 +185,7 @@ def text(response: HttpResponse) -> str:
 
 
 def test_every_door_is_known() -> None:
-    known = OPEN | OWN | set(MANY) | set(ONE) | set(PARTS) | set(LAYERS) | set(WRITING)
+    known = OPEN | OWN | MEASURED | set(MANY) | set(ONE) | set(PARTS) | set(LAYERS) | set(WRITING)
     assert sorted(set(routes()) - known) == []
     assert sorted(known - set(routes())) == [], "doors that are no more"
 

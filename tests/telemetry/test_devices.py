@@ -105,6 +105,9 @@ def test_outages_are_noted_once_and_give_the_online_rate(who: People, mine: Moni
     rate = devices.online_rate(who["owner"], now - timedelta(hours=9), now)
     assert rate == {device.pk: pytest.approx(3 / 9)}
     assert devices.online_rate(who["stranger"], now - timedelta(hours=9), now) == {}
+    steady = Device.objects.create(protocol="hj212", number="MN2", feature=mine.pk, state="active")
+    devices.heard(link, {steady.pk: (now, "10.0.0.2")})
+    assert devices.online_rate(who["owner"], now - timedelta(hours=9), now)[steady.pk] == 1, "it was never away"
 
 
 def test_presence_goes_by_the_newest_arrival(link: psycopg.Connection, device: Callable[..., int]) -> None:

@@ -24,6 +24,9 @@ function act(target: Element): void {
   if (target.closest("[data-dialog-close]")) target.closest("dialog")?.close();
   const copier = target.closest<HTMLElement>("[data-copy]");
   if (copier) void copy(new URL(copier.dataset.copy ?? "", location.href).href);
+  const setter = target.closest<HTMLElement>("[data-set]");
+  if (setter) fill(setter.dataset.set ?? "", setter.dataset.value ?? "");
+  if (target.closest("[data-print]")) window.print();
   if (target.closest("[data-nav-toggle]")) toggleNavigation();
   const tab = target.closest("[role=tab]");
   if (tab) choose(tab);
@@ -34,6 +37,15 @@ function closeMenus(except: Element | null): void {
   document.querySelectorAll<HTMLDetailsElement>("details.menu[open]").forEach((menu) => {
     if (menu !== except && !menu.contains(except)) menu.open = false;
   });
+}
+
+/** Put a proposed value into a field, for a person to save. */
+function fill(id: string, value: string): void {
+  const field = document.getElementById(id) as HTMLSelectElement | HTMLInputElement | null;
+  if (!field) return;
+  field.value = value;
+  field.dispatchEvent(new Event("change", { bubbles: true }));
+  field.focus();
 }
 
 async function copy(text: string): Promise<void> {

@@ -1,0 +1,317 @@
+"""Devices on the desk: the list, the page of one with its profile, and what a person may do to it."""
+
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from command_center.desk.doors import signed_in
+from ingest.protocols.hj212.units import FACTORS, UNITS, propose_unit
+from services.access import gate
+from services.access.errors import Invalid
+from services.access.principal import Principal
+from services.audit.models import Entry
+from services.catalog.layer import registry
+from services.catalog.models import FeatureIndex
+from services.telemetry import devices, inventory
+from services.telemetry.features import columns
+from services.telemetry.models import Device, Factor, Quarantined
+
+LISTED = 20
+"""Outages and changes shown of a device."""
+QUARANTINED = 50
+UNIT = "unit-"
+"""Before the factor's code in the name of a form field."""
+SELECT = {"class": "form-select"}
+INPUT = {"class": "form-control"}
+
+
+@signed_in
+def page(request: HttpRequest) -> HttpResponse:
+    """The devices within reach, those that wait for approval first."""
+    principal = _principal(request)
+    found = inventory.listing(principal, request.GET.dict())
+    context = {
+        "found": found,
+        "query": request.GET,
+        "states": Device.State.choices,
+        "protocols": Device.Protocol.choices,
+        "presences": [(key, _presence(key)) for key in inventory.PRESENCE],
+        "figures": [
+            (_("全部设备"), found.counts["total"], "", ""),
+            (_("待审核"), found.counts["pending"], "state=pending", "warn" if found.counts["pending"] else ""),
+            (_presence("online"), found.counts["online"], "presence=online", "ok"),
+            (
+                _presence("offline"),
+                found.counts["offline"],
+                "presence=offline",
+                "bad" if found.counts["offline"] else "",
+            ),
+            (_presence("never"), found.counts["never"], "presence=never", ""),
+            (_("已停用"), found.counts["blocked"], "state=blocked", ""),
+        ],
+        "around": {"previous": found.page - 1, "next": found.page + 1},
+    }
+    return render(request, "desk/devices.html", context)
+
+
+class Profile(forms.ModelForm):
+    """How a device's data are to be read; the key is written, never shown."""
+
+    sm4_key = forms.CharField(
+        required=False, max_length=32, widget=forms.PasswordInput({**INPUT, "autocomplete": "new-password"})
+    )
+    forget_key = forms.BooleanField(required=False)
+
+    class Meta:
+        model = Device
+        fields = (
+            "name", "interval", "minute_span", "base", "back_days", "version", "crc_mode", "datatime_is",
+            "missing_flag", "sm4_key",
+        )  # fmt: skip
+        widgets = {
+            "name": forms.TextInput(INPUT),
+            "interval": forms.NumberInput(INPUT),
+            "minute_span": forms.NumberInput(INPUT),
+            "back_days": forms.NumberInput(INPUT),
+            "base": forms.Select(SELECT),
+            "version": forms.Select(SELECT),
+            "crc_mode": forms.Select(SELECT),
+            "datatime_is": forms.Select(SELECT),
+            "missing_flag": forms.TextInput(INPUT),
+        }
+
+    def __init__(self, *args: Any, instance: Device, **kwargs: Any) -> None:
+        super().__init__(*args, instance=instance, **kwargs)
+        self.has_key = bool(instance.sm4_key)
+        self.fields["sm4_key"].label = Device._meta.get_field("sm4_key").verbose_name
+        self.initial.pop("sm4_key", None)
+
+    def values(self) -> dict[str, Any]:
+        """What to change: the key only where one was typed or is to be forgotten."""
+        values = {name: self.cleaned_data[name] for name in self.Meta.fields if name != "sm4_key"}
+        if self.cleaned_data["forget_key"]:
+            values["sm4_key"] = ""
+        elif self.cleaned_data["sm4_key"]:
+            values["sm4_key"] = self.cleaned_data["sm4_key"]
+        return values
+
+
+class UnitLine(NamedTuple):
+    """The unit of one factor as the form draws it."""
+
+    field: str
+    code: str
+    name: str
+    stored: str
+    choices: list[str]
+    chosen: str
+    unconfirmed: bool
+    median: float | None
+    of: int
+    proposal: str | None
+    error: str
+
+
+@signed_in
+def one(request: HttpRequest, pk: int) -> HttpResponse:
+    """A device; POST changes its profile."""
+    principal = _principal(request)
+    device = inventory.fetch(principal, pk)
+    if request.method != "POST":
+        return _page(request, device, Profile(instance=device))
+    form = Profile(request.POST, instance=Device.objects.get(pk=pk))
+    units, wrong = _units(device, request.POST)
+    if form.is_valid() and not wrong:
+        try:
+            devices.edit(principal, pk, form.values() | {"units": units})
+        except Invalid as error:
+            for name, texts in error.fields.items():
+                for text in texts:
+                    form.add_error(name if name in form.fields else None, text)
+            if not error.fields:
+                form.add_error(None, error.message)
+        else:
+            messages.success(request, _("设备设置已保存。"))
+            return HttpResponseRedirect(f"/desk/devices/{pk}")
+    return _page(request, device, form, wrong, status=422)
+
+
+@require_POST
+@signed_in
+def approve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Bind a device to the feature named and take its readings."""
+    try:
+        feature = UUID(request.POST.get("feature", ""))
+    except ValueError:
+        raise Invalid(_("请选择要绑定的监测点。"), {"feature": [_("请从列表中选择。")]}) from None
+    device = devices.approve(_principal(request), pk, feature)
+    messages.success(request, _("设备%s已启用，开始接收数据。") % device.number)
+    return HttpResponseRedirect(f"/desk/devices/{pk}")
+
+
+@require_POST
+@signed_in
+def block(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take no more readings from a device."""
+    device = devices.block(_principal(request), pk)
+    messages.success(request, _("设备%s已停用。") % device.number)
+    return HttpResponseRedirect(f"/desk/devices/{pk}")
+
+
+@signed_in
+def candidates(request: HttpRequest) -> HttpResponse:
+    """Features to which a device may be bound, whose text holds what was typed."""
+    text = request.GET.get("q", "").strip()[:100]
+    rows = inventory.candidates(_principal(request), text)
+    found = [(row.pk, row.title, row.code) for row in rows]
+    return render(request, "desk/choices.html", {"found": found, "text": text})
+
+
+def _page(
+    request: HttpRequest, device: Device, form: Profile, wrong: dict[str, str] | None = None, status: int = 200
+) -> HttpResponse:
+    principal = _principal(request)
+    now = timezone.now()
+    pending = device.state == Device.State.PENDING
+    features = inventory.features_of(principal, [device])
+    feature = features.get(device.feature)
+    measured = inventory.measured(device)
+    may_change = devices.may_change(principal, device)
+    proposed = (inventory.suggestion(principal, device) if pending else None) or feature
+    quarantined = list(Quarantined.objects.filter(device=device.pk).order_by("-received_at")[: QUARANTINED + 1])
+    context = {
+        "device": device,
+        "presence": getattr(device, "presence", None),
+        "feature": feature,
+        "layer_of": registry.get(feature.layer) if feature else None,
+        "pending": pending,
+        "may_change": may_change,
+        "may_approve": may_change or pending,
+        "proposed": proposed,
+        "form": form,
+        "units": _unit_lines(device, measured, form.data if form.is_bound else None, wrong or {}),
+        "measured": measured,
+        "rates": [
+            (label, devices.rates([device.pk], now - timedelta(days=days), now).get(device.pk))
+            for label, days in ((_("近24小时"), 1), (_("近7天"), 7), (_("近30天"), 30))
+        ]
+        if device.state == Device.State.ACTIVE
+        else [],
+        "outages": device.outages.order_by("-began_at")[:LISTED],
+        "quarantined": [(row, _reason(row.reason)) for row in quarantined[:QUARANTINED]],
+        "more_quarantined": len(quarantined) > QUARANTINED,
+        "changes": [
+            (entry, _deed(entry.action), _changed(principal, entry))
+            for entry in Entry.objects.filter(layer="device", object_id=str(device.pk))[:LISTED]
+        ],
+        "now": now,
+    }
+    return render(request, "desk/device.html", context, status=status)
+
+
+def _unit_lines(device: Device, measured: list[inventory.Measured], data: Any, wrong: dict[str, str]) -> list[UnitLine]:
+    """A line for every factor that the device sent, or that its feature shows, and that comes in several units."""
+    medians = inventory.medians(device)
+    lines = []
+    for code, name in _factors(device, measured).items():
+        choices = _valid_units(code)
+        if len(choices) < 2:
+            continue
+        confirmed = device.units.get(code, "")
+        median, number = medians.get(code, (None, 0))
+        lines.append(UnitLine(
+            UNIT + code, code, name, FACTORS[code].unit, choices,
+            confirmed if data is None else data.get(UNIT + code, ""),
+            FACTORS[code].confusable and not confirmed, median, number,
+            propose_unit([median]) if median is not None and code in FACTORS else None, wrong.get(code, ""),
+        ))  # fmt: skip
+    return lines
+
+
+def _factors(device: Device, measured: list[inventory.Measured]) -> dict[str, str]:
+    found = {each.factor.code: str(each.factor) for each in measured}
+    feature = FeatureIndex.objects.filter(pk=device.feature).only("layer").first() if device.feature else None
+    layer = registry.get(feature.layer) if feature else None
+    if layer is not None:
+        rows = Factor.objects.filter(code__in=[c for c in columns(layer) if c not in found])
+        found |= {factor.code: str(factor) for factor in rows}
+    return dict(sorted(found.items()))
+
+
+def _valid_units(code: str) -> list[str]:
+    """The units in which a factor may be sent: those of its quantity."""
+    if code not in FACTORS:
+        return []
+    quantity = UNITS[FACTORS[code].unit][0]
+    return [unit for unit, (other, _size) in UNITS.items() if other == quantity]
+
+
+def _units(device: Device, data: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """Units by factor as typed into the form, over those that stay; and what is wrong by factor."""
+    units, wrong = dict(device.units), {}
+    for name in data:
+        code = name.removeprefix(UNIT)
+        if code == name:
+            continue
+        if not data[name]:
+            units.pop(code, None)
+        elif data[name] in _valid_units(code):
+            units[code] = data[name]
+        else:
+            wrong[code] = _("可选：%s。") % "、".join(_valid_units(code))
+    return units, wrong
+
+
+def _presence(key: str) -> str:
+    return {"online": _("在线"), "offline": _("离线"), "never": _("从未上报")}[key]
+
+
+def _reason(code: str) -> str:
+    """Why a reading was not taken, in words."""
+    known = {"clock": _("时间超出允许范围"), "factor": _("因子编码无法识别"), "device": _("设备未登记")}
+    return known.get(code, code)
+
+
+def _deed(action: str) -> str:
+    known = {
+        "approve device": _("审核并绑定"),
+        "block device": _("停用"),
+        "change device": _("修改设置"),
+    }
+    return known.get(action, action)
+
+
+def _changed(principal: Principal, entry: Entry) -> list[tuple[str, str, str]]:
+    """The changes of an audit entry by label; keys of features as their names, where they may be seen."""
+    pairs = {name: pair for name, pair in entry.changes.items() if isinstance(pair, list) and len(pair) == 2}
+    keys = {str(key) for key in pairs.get("feature", []) if key and key != "None"}
+    titles = {str(row.pk): row.title for row in gate.restrict_index(principal).filter(pk__in=keys)} if keys else {}
+    found = []
+    for name, (before, after) in pairs.items():
+        field = Device._meta.get_field(name)
+        choices = dict(field.flatchoices)  # type: ignore[union-attr]
+        texts = [_text(name, value, choices, titles) for value in (before, after)]
+        found.append((str(field.verbose_name), texts[0], texts[1]))  # type: ignore[union-attr]
+    return found
+
+
+def _text(name: str, value: Any, choices: dict[Any, Any], titles: dict[str, str]) -> str:
+    if value in (None, "", "None", {}):
+        return "—"
+    if name == "feature":
+        return titles.get(str(value), "…")
+    if isinstance(value, dict):
+        return "，".join(f"{code} {unit}" for code, unit in sorted(value.items()))
+    return str(choices.get(value, value))
+
+
+def _principal(request: HttpRequest) -> Principal:
+    return request.principal  # type: ignore[attr-defined,no-any-return]
