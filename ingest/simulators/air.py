@@ -18,7 +18,7 @@ class Air:
         self._slow = 0.0
 
     def values(self, at: datetime) -> dict[str, float]:
-        """Factor code → value: µg/m³, dB(A), ℃, %, kPa, m/s and degrees."""
+        """Factor code → value: µg/m³ (carbon monoxide mg/m³), dB(A), ℃, %, kPa, m/s and degrees."""
         local = at.astimezone(BEIJING)
         hour = local.hour + local.minute / 60
         working = 7 <= hour < 12 or 13.5 <= hour < 19
@@ -38,4 +38,8 @@ class Air:
             "a01006": round(97.8 + self._chance.gauss(0, 0.05), 2),
             "a01007": round(abs(1.6 + 0.8 * daily + self._chance.gauss(0, 0.5)), 1),
             "a01008": round(self._wind, 0) % 360,
+            "a21026": round(max(0.0, 9 + self._chance.gauss(0, 1)), 1),
+            "a21004": round(max(0.0, 30 + 12 * working + self._chance.gauss(0, 2)), 1),
+            "a05024": round(max(0.0, 75 + 45 * daily + self._chance.gauss(0, 3)), 1),
+            "a21005": round(max(0.0, 0.6 + 0.2 * working + self._chance.gauss(0, 0.03)), 2),
         }

@@ -18,7 +18,7 @@ class Monitors(Layer):
     style = Graduated("pm10", breaks=PM10_BREAKS, unit="µg/m³", symbol=Icon("dust-monitor"), label="name")
     panel = (
         "code", "state", "spot", "project", "region", "measured_at", "pm10", "pm25", "tsp", "noise", "temperature",
-        "humidity", "pressure", "wind_speed", "wind_direction", "maker", "installed_on",
+        "humidity", "pressure", "wind_speed", "wind_direction", "so2", "no2", "o3", "co", "maker", "installed_on",
     )  # fmt: skip
     columns = ("code", "name", "state", "project", "region", "pm10", "pm25", "noise", "measured_at")
     tabs = (
@@ -36,4 +36,4 @@ class Monitors(Layer):
     }
     time = "measured_at"
     zoom = 9
-    covers = ("DZ-072", "DZ-073", "DZ-077", "DZ-099")
+    covers = ("DZ-072", "DZ-073", "DZ-077", "DZ-099", "LN-215")

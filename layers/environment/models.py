@@ -11,6 +11,7 @@ from layers.environment.rules import MOST_PARTICLES
 from services.catalog.models import Feature, Record
 from services.catalog.quantities import Quantity
 
+NOT_NEGATIVE = [MinValueValidator(0)]
 PARTICLES = [MinValueValidator(0), MaxValueValidator(MOST_PARTICLES)]
 
 
@@ -47,11 +48,15 @@ class Monitor(Feature):
     noise = Quantity(_("噪声"), unit="dB(A)", factor="LA", validators=[MinValueValidator(0), MaxValueValidator(200)])
     temperature = Quantity(_("气温"), unit="℃", factor="a01001")
     humidity = Quantity(_("湿度"), unit="%", factor="a01002", validators=[MinValueValidator(0), MaxValueValidator(100)])
-    pressure = Quantity(_("气压"), unit="kPa", factor="a01006", validators=[MinValueValidator(0)])
-    wind_speed = Quantity(_("风速"), unit="m/s", factor="a01007", validators=[MinValueValidator(0)])
+    pressure = Quantity(_("气压"), unit="kPa", factor="a01006", validators=NOT_NEGATIVE)
+    wind_speed = Quantity(_("风速"), unit="m/s", factor="a01007", validators=NOT_NEGATIVE)
     wind_direction = Quantity(
         _("风向"), unit="°", factor="a01008", validators=[MinValueValidator(0), MaxValueValidator(360)]
     )
+    so2 = Quantity(_("二氧化硫"), unit="µg/m³", factor="a21026", validators=NOT_NEGATIVE)
+    no2 = Quantity(_("二氧化氮"), unit="µg/m³", factor="a21004", validators=NOT_NEGATIVE)
+    o3 = Quantity(_("臭氧"), unit="µg/m³", factor="a05024", validators=NOT_NEGATIVE)
+    co = Quantity(_("一氧化碳"), unit="mg/m³", factor="a21005", validators=NOT_NEGATIVE)
     measured_at = models.DateTimeField(_("监测时间"), null=True, blank=True)
     installed_on = models.DateField(_("安装日期"), null=True, blank=True)
 

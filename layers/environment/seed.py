@@ -19,6 +19,7 @@ def values(city: DemoCity) -> dict[str, float]:
         "tsp": round(pm10 * city.random.uniform(1.3, 2.2), 1), "noise": round(city.random.gauss(61, 6), 1),
         "temperature": city.number(8, 19), "humidity": city.number(55, 92), "pressure": city.number(96.5, 98.5),
         "wind_speed": round(abs(city.random.gauss(1.2, 0.8)), 1), "wind_direction": city.random.randrange(0, 360, 5),
+        "so2": city.number(4, 18), "no2": city.number(12, 60), "o3": city.number(20, 140), "co": city.number(0.3, 1.2),
     }  # fmt: skip
 
 

@@ -9,9 +9,11 @@ from django.utils import timezone
 
 from layers.environment.models import Monitor
 from layers.sewage.models import SewagePlant
+from services.access.principal import Principal
 from services.catalog import versions
 from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
+from services.panels.panel import panel
 from services.telemetry import devices, features, partitions
 from services.telemetry.factors import FACTORS
 from services.telemetry.models import Device
@@ -78,6 +80,22 @@ def test_a_flow_is_shown_in_the_unit_of_its_column() -> None:
     Store(partitions.raw()).write([reading(device.pk, now, 100.0, factor="w00000")])
     features.write()
     assert SewagePlant.objects.get(pk=plant.pk).flow == pytest.approx(360.0)
+
+
+@pytest.mark.covers("LN-215")
+def test_a_gas_value_of_a_device_appears_on_the_page_of_its_monitor(who: dict[str, Principal]) -> None:
+    monitor = Monitor.objects.filter(region__code__startswith="511702").first()
+    assert monitor is not None
+    device, now, layer = bound(monitor), timezone.now(), registry.of(Monitor)
+    assert layer is not None
+    sent = {"a21026": 61.0, "a21004": 72.0, "a05024": 83.0, "a21005": 4.5}
+    Store(partitions.raw()).write([reading(device.pk, now, value, factor=code) for code, value in sent.items()])
+    features.write(since=now - timedelta(minutes=1))
+    shown = {value.label: value.text for value in panel(who["owner"], layer, monitor.pk).values}
+    for code, value in sent.items():
+        described = layer.field[features.columns(layer)[code].name]
+        assert shown[described.label] == described.display(value)
+        assert described.unit in shown[described.label]
 
 
 @pytest.mark.parametrize(

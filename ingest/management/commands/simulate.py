@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from ingest.gateways.hj212 import PORT
+from ingest.protocols.hj212.units import FACTORS
 from ingest.simulators import city
 from ingest.simulators.hj212 import Told
 from services.telemetry.devices import measured_layers
@@ -18,6 +19,7 @@ from services.telemetry.models import Device
 REPORT = 10.0
 DUST = "a34002"
 """PM10: what every dust monitor measures."""
+UNITS = {code: factor.unit for code, factor in FACTORS.items() if factor.confusable}
 
 
 class Command(BaseCommand):
@@ -81,7 +83,7 @@ def register(number: int, password: str, interval: float) -> None:
                 Device(
                     protocol=Device.Protocol.HJ212, number=row.code, name=row.name[:100], feature=row.pk,
                     state=Device.State.ACTIVE, secret=password, interval=max(1, round(interval)),
-                    units=dict.fromkeys(("a34001", DUST, "a34004"), "µg/m³"), approved_at=timezone.now(),
+                    units=UNITS, approved_at=timezone.now(),
                 )
                 for row in rows.only("code", "name")[: max(0, wanted)]
             ],
