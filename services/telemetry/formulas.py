@@ -14,6 +14,21 @@ from telemetry_reading r join bucket b on b.device = r.device and b.base = r.spa
 where r.at >= %(begin)s and r.at < %(end)s and {factors}"""
 
 
+EVERYWHERE = """
+select r.device, r.factor, r.span, r.at, r.value, r.low, r.high, r.total,
+    r.quality = 0 and r.value is not null as good, r.quality = 0 as counted
+from telemetry_reading r where r.at >= %(begin)s and r.at < %(end)s and {factors}"""
+"""The same of all devices and all spans: nearly every reading is wanted when an hour is over, and one by one they are
+found slower. What is made of it goes through ``wanted``."""
+
+
+def wanted(query: str) -> str:
+    """Of what was computed of everything only the devices to compute, from the span that each is based on."""
+    return f"""
+select c.device, c.factor, b.expected, c.mean, c.low, c.high, c.total, c.n_valid
+from ({query}) c join bucket b on b.device = c.device and b.base = c.span"""  # noqa: S608
+
+
 def rollups(span: Span, expected: str = "b.expected") -> str:
     """The source for a longer span: the roll-ups of a shorter one, of which only valid ones count."""
     return f"""
@@ -41,41 +56,41 @@ on conflict (device, factor, span, at) do update set {changed}, computed_at = cl
 where ({old}) is distinct from ({new})"""  # noqa: S608
 
 
-def plain(source: str) -> str:
+def plain(source: str, by: str = "expected") -> str:
     """Arithmetic means, and energy means of levels: 10·lg(1/n·Σ10^(L/10)) (HJ 906-2017; only valid values).
 
     A level is taken as 1000 dB at most: an absurd one must not overflow and hold up all others.
     """
+    # Sum and number cost half of what avg() does, and what a row gives is worked out once for all aggregates.
     return f"""
-select device, factor, expected,
-    case when factor = any(%(energy)s) then 10 * log(avg(case when factor = any(%(energy)s)
-        then power(10::float8, least(value, 1000) / 10) end) filter (where good))
-        else avg(value) filter (where good) end as mean,
-    min(coalesce(low, value)) filter (where good) as low, max(coalesce(high, value)) filter (where good) as high,
-    sum(total) filter (where counted) as total, count(*) filter (where good) as n_valid
-from ({source.format(factors="r.factor <> all(%(weighted)s) and r.factor <> all(%(counters)s)")}) as s
-group by device, factor, expected"""  # noqa: S608
+select device, factor, {by}, case when factor = any(%(energy)s) then 10 * log(sum(power) / nullif(count(v), 0))
+        else sum(v) / nullif(count(v), 0) end as mean,
+    min(coalesce(lowest, v)) as low, max(coalesce(highest, v)) as high, sum(total) as total, count(v) as n_valid
+from (
+    select device, factor, {by}, case when good then value end as v, case when good then low end as lowest,
+        case when good then high end as highest, case when counted then total end as total,
+        case when good and factor = any(%(energy)s) then power(10::float8, least(value, 1000) / 10) end as power
+    from ({source.format(factors="r.factor <> all(%(weighted)s) and r.factor <> all(%(counters)s)")}) as s
+) as t group by device, factor, {by}"""  # noqa: S608
 
 
-def weighted(source: str) -> str:
+def weighted(source: str, by: str = "expected") -> str:
     """Means weighted by another factor of the same moment: Σ(C·Q)/ΣQ, and the direction of Σ(v·(sin φ, cos φ)).
 
     Weights are used as soon as there are valid ones above zero, else all values weigh the same. A direction whose
     vectors cancel out has no mean.
     """
     return f"""
-with s as materialized (
-    {source.format(factors="r.factor = any(%(weighing)s)")}
-), p as (
-    select s.device, s.factor, s.expected, s.value, s.low, s.high, s.total, s.good, s.counted,
+with p as (
+    select s.device, s.factor, s.{by}, s.value, s.low, s.high, s.total, s.good, s.counted,
         s.factor = any(%(directions)s) as turning, w.value as weight,
         case when s.factor = any(%(directions)s) then sind(s.value) end as sine,
         case when s.factor = any(%(directions)s) then cosd(s.value) end as cosine
-    from s join telemetry_factor f on f.id = s.factor
-    left join s w on w.device = s.device and w.factor = f.weight_id and w.at = s.at and w.good and w.value >= 0
-    where s.factor = any(%(weighted)s)
+    from ({source.format(factors="r.factor = any(%(weighted)s)")}) s join telemetry_factor f on f.id = s.factor
+    left join ({source.format(factors="r.factor = any(%(weights)s)")}) w
+        on (w.device, w.factor, w.at, w.{by}) = (s.device, f.weight_id, s.at, s.{by}) and w.good and w.value >= 0
 ), g as (
-    select device, factor, expected, turning, coalesce(sum(weight) filter (where good), 0) > 0 as weighs,
+    select device, factor, {by}, turning, coalesce(sum(weight) filter (where good), 0) > 0 as weighs,
         sum(weight) filter (where good) as weights, sum(weight * value) filter (where good) as products,
         avg(value) filter (where good) as mean,
         avg(sine) filter (where good) as x, avg(cosine) filter (where good) as y,
@@ -84,9 +99,9 @@ with s as materialized (
         min(coalesce(low, value)) filter (where good and not turning) as low,
         max(coalesce(high, value)) filter (where good and not turning) as high,
         sum(total) filter (where counted) as total, count(*) filter (where good) as n_valid
-    from p group by device, factor, expected, turning
+    from p group by device, factor, {by}, turning
 )
-select device, factor, expected, case
+select device, factor, {by}, case
         when not turning and weighs then products / weights
         when not turning then mean
         when weighs and sqrt(wx * wx + wy * wy) > 1e-9 then {_degrees("wx", "wy")}

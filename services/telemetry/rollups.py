@@ -1,6 +1,6 @@
 """Hours, days and months out of readings: computed from marks, so that late data touch only their own spans.
 
-Any number of workers may run; the devices are split into shards, and a shard belongs to one worker at a time.
+Any number of workers may run; one at a time computes.
 """
 
 from copy import copy
@@ -11,14 +11,14 @@ import psycopg
 from django.utils import timezone
 
 from services.telemetry import formulas, partitions
-from services.telemetry.formulas import READINGS, counters, plain, put, rollups, sums, weighted
+from services.telemetry.formulas import EVERYWHERE, READINGS, counters, plain, put, rollups, sums, wanted, weighted
 from services.telemetry.models import Bar, Factor
 from services.telemetry.spans import ZONE, Span
 
-SHARDS = 2
-"""Each reads the whole of an hour to find its own half, so more would cost more than they give on two cores."""
 LOCK = 7_302_000
-"""Advisory locks of the shards; the next numbers."""
+"""Advisory lock of whoever computes."""
+WIDE = 500
+"""Devices from which on an hour is read as a whole, and by two processes of the server."""
 SETTLED = timedelta(seconds=30)
 """How long after its end a span waits for readings under way."""
 AT_ONCE = 24
@@ -51,12 +51,11 @@ def compute(
     link, moment, rules = link or partitions.raw(), now or timezone.now(), _Rules()
     written = dict.fromkeys((Span.HOUR, Span.DAY, Span.MONTH), 0)
     for span in written:
-        for shard in range(SHARDS):
-            while True:
-                done, rows = _take(link, rules, span, shard, None if running else moment - SETTLED)
-                written[span] += rows
-                if not done:
-                    break
+        while True:
+            done, rows = _take(link, rules, span, None if running else moment - SETTLED)
+            written[span] += rows
+            if not done:
+                break
     return written
 
 
@@ -99,7 +98,7 @@ class _Rules:
         fewer = copy(self)
         fewer.arrays = {name: [pk for pk in pks if pk in present] for name, pks in self.arrays.items()}
         weighted = fewer.arrays["weighted"]
-        fewer.arrays["weighing"] = sorted({*weighted, *(self.weights[pk] for pk in weighted if pk in self.weights)})
+        fewer.arrays["weights"] = sorted({self.weights[pk] for pk in weighted if pk in self.weights})
         return fewer
 
     def parameters(self, span: Span, at: datetime, begin: datetime, end: datetime) -> dict[str, Any]:
@@ -125,24 +124,23 @@ def _whole(span: Span, day: date) -> int:
     return {Span.DAY: 24, Span.DAYTIME: 16, Span.NIGHT: 8, Span.LDN: 2, Span.MONTH: (end - begin).days}[span]
 
 
-def _take(link: psycopg.Connection, rules: _Rules, span: Span, shard: int, before: datetime | None) -> tuple[int, int]:
-    """Compute the oldest marked spans of a shard in one transaction; how many of them, and rows written."""
+def _take(link: psycopg.Connection, rules: _Rules, span: Span, before: datetime | None) -> tuple[int, int]:
+    """Compute the oldest marked spans in one transaction; how many of them, and rows written."""
     latest = None if before is None else begin_of(span, before) - timedelta(microseconds=1)
     with link.transaction():
         # The lock comes in a statement before the marks are read: so what its last holder committed is seen.
-        found = link.execute("select pg_try_advisory_xact_lock(%s)", [LOCK + shard]).fetchone()
+        found = link.execute("select pg_try_advisory_xact_lock(%s)", [LOCK]).fetchone()
         if not (found and found[0]):
             return 0, 0
         link.execute("create temp table if not exists taken (device int4, at timestamptz)")
         link.execute("create temp table if not exists bucket (device int4, base int2, expected int4)")
         link.execute("truncate taken, bucket")
         link.execute(
-            "with gone as (delete from telemetry_mark where span = %(span)s and device %% %(shards)s = %(shard)s"
+            "with gone as (delete from telemetry_mark where span = %(span)s"
             " and at = any(array(select distinct at from telemetry_mark where span = %(span)s"
-            " and device %% %(shards)s = %(shard)s and (%(latest)s::timestamptz is null or at <= %(latest)s)"
-            " order by at limit %(most)s)) returning device, at)"
-            " insert into taken select distinct device, at from gone",
-            {"span": span, "shards": SHARDS, "shard": shard, "latest": latest, "most": AT_ONCE},
+            " and (%(latest)s::timestamptz is null or at <= %(latest)s) order by at limit %(most)s))"
+            " returning device, at) insert into taken select distinct device, at from gone",
+            {"span": span, "latest": latest, "most": AT_ONCE},
         )
         moments = [at for (at,) in link.execute("select distinct at from taken order by at").fetchall()]
         written = 0
@@ -163,11 +161,29 @@ def _take(link: psycopg.Connection, rules: _Rules, span: Span, shard: int, befor
 
 
 def _hours(link: psycopg.Connection, rules: _Rules, at: datetime) -> int:
-    end = end_of(Span.HOUR, at)
-    rows = _all(link, Span.HOUR, READINGS, rules.parameters(Span.HOUR, at, at, end), rules)
+    parameters = rules.parameters(Span.HOUR, at, at, end_of(Span.HOUR, at))
+    devices = link.execute("select count(*) from bucket").fetchone()
+    if devices is not None and devices[0] >= WIDE:
+        rows = _whole_hour(link, parameters, rules)
+    else:
+        rows = _all(link, Span.HOUR, READINGS, parameters, rules)
     if rules.arrays["counters"]:
+        rows += link.execute(put(Span.HOUR, counters(READINGS)), parameters).rowcount
         # The first step of a counter's next hour begins at its last reading of this one.
         link.execute(_FOLLOWING, {**rules.arrays, "span": Span.HOUR, "at": at})
+    return rows
+
+
+def _whole_hour(link: psycopg.Connection, parameters: dict[str, Any], rules: _Rules) -> int:
+    """Means of an hour of many devices; only a query that makes a table is worked on by several processes."""
+    link.execute(_BROAD)
+    query = wanted(plain(EVERYWHERE, "span"))
+    if rules.arrays["weighted"]:
+        query += f" union all {wanted(weighted(EVERYWHERE, 'span'))}"
+    psycopg.ClientCursor(link).execute(f"create temp table computed on commit drop as {query}", parameters)
+    link.execute(_NARROW)
+    rows = link.execute(put(Span.HOUR, "table computed"), parameters).rowcount
+    link.execute("drop table computed")
     return rows
 
 
@@ -209,10 +225,9 @@ def _all(link: psycopg.Connection, span: Span, source: str, parameters: dict[str
     rows = link.execute(put(span, plain(source)), parameters).rowcount
     if rules.arrays["weighted"]:
         rows += link.execute(put(span, weighted(source)), parameters).rowcount
-    if rules.arrays["counters"]:
+    if rules.arrays["counters"] and span != Span.HOUR:
         # What a counter rose by in a day is the sum of what it rose by in its hours.
-        query = counters(source) if span == Span.HOUR else sums(source)
-        rows += link.execute(put(span, query), parameters).rowcount
+        rows += link.execute(put(span, sums(source)), parameters).rowcount
     return rows
 
 
@@ -220,6 +235,13 @@ def _local(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=ZONE).astimezone(UTC)
 
 
+# For the wind speed of each wind direction: not a million readings sorted on disk, not a million looked up.
+_BROAD = """
+set local work_mem = '128MB'; set local enable_mergejoin = off; set local enable_nestloop = off;
+set local max_parallel_workers_per_gather = 1;
+set local parallel_tuple_cost = 0.001"""
+_NARROW = """
+set local max_parallel_workers_per_gather = 0; set local enable_mergejoin = on; set local enable_nestloop = on"""
 _BUCKET = """
 insert into bucket
 select d.id, d.base, case d.base when %(real)s then 3600 / d.interval when %(minute)s then 60 / d.minute_span else 1 end

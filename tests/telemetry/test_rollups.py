@@ -18,6 +18,12 @@ Device = Callable[..., int]
 LATER = NOON + timedelta(days=40)
 
 
+@pytest.fixture(autouse=True, params=[rollups.WIDE, 1], ids=["few", "many"])
+def wide(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour of few devices is read by device, that of many as a whole: what comes out is the same."""
+    monkeypatch.setattr(rollups, "WIDE", request.param)
+
+
 @pytest.fixture
 def compute(link: psycopg.Connection) -> Callable[..., dict[Span, int]]:
     """Compute over the committing connection, at a time when everything is over unless said otherwise."""
@@ -220,7 +226,7 @@ def test_f03_a_worker_that_dies_leaves_its_marks_to_the_next(
     with link.transaction(), ThreadPoolExecutor(1) as aside:
         link.execute("lock telemetry_rollup in share mode")
         rules = rollups._Rules()
-        working = aside.submit(rollups._take, another, rules, Span.HOUR, one % rollups.SHARDS, None)
+        working = aside.submit(rollups._take, another, rules, Span.HOUR, None)
         pid = another.info.backend_pid
         while not link.execute("select 1 from pg_locks where pid = %s and not granted", [pid]).fetchone():
             assert not working.done()
@@ -241,11 +247,7 @@ def test_two_workers_at_once_compute_everything_once_and_right(
     rules = rollups._Rules()
 
     def work(connection: psycopg.Connection) -> int:
-        return sum(
-            rollups._take(connection, rules, Span.HOUR, shard, None)[1]
-            for _r in range(5)
-            for shard in range(rollups.SHARDS)
-        )
+        return sum(rollups._take(connection, rules, Span.HOUR, None)[1] for _r in range(5))
 
     with ThreadPoolExecutor(2) as both:
         assert sum(both.map(work, (link, another))) == 40
@@ -260,10 +262,10 @@ def test_storing_never_waits_for_whoever_computes(
     rules = rollups._Rules()
     link.execute("set lock_timeout = '2s'")
     with another.transaction():
-        rollups._take(another, rules, Span.HOUR, one % rollups.SHARDS, None)
+        rollups._take(another, rules, Span.HOUR, None)
         assert store.write(series(one, [9.0], NOON + timedelta(minutes=2))).new == 1
     # What was stored while the hour was computed has its own mark.
-    assert rollups._take(link, rules, Span.HOUR, one % rollups.SHARDS, None)[1] == 1
+    assert rollups._take(link, rules, Span.HOUR, None)[1] == 1
     assert rolled(link, one, Span.HOUR)[0][1] == 4.0
 
 
