@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from gis.errors import GeometryError, GeometryTooLarge, SpatialError, VectorTooLarge
 from services.access.errors import AccessError, Conflict, Invalid, LogInNeeded, NotFound, Refused, TooLarge
+from services.files.errors import NoSpace
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (NotFound, 404, "not-found"),
     (Conflict, 409, "conflict"),
     (TooLarge, 413, "too-large"),
+    (NoSpace, 507, "no-space"),
     (Invalid, 400, "invalid"),
     (GeometryTooLarge, 413, "too-large"),
     (VectorTooLarge, 413, "too-large"),

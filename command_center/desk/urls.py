@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from command_center.desk import curves, devices, editing, intake, map, notices, outputs, sessions, tokens, views
+from command_center.desk import curves, devices, editing, files, intake, map, notices, outputs, sessions, tokens, views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="desk"), name="root"),
@@ -27,6 +27,8 @@ urlpatterns = [
     path("desk/devices/<int:pk>", devices.one, name="desk-device"),
     path("desk/devices/<int:pk>/approve", devices.approve, name="desk-device-approve"),
     path("desk/devices/<int:pk>/block", devices.block, name="desk-device-block"),
+    path("desk/files/<uuid:pk>", files.content, name="desk-file"),
+    path("desk/files/<uuid:pk>/remove", files.remove, name="desk-file-remove"),
     path("desk/region-at", editing.region_at, name="desk-region-at"),
     path("desk/choices/<slug:key>", editing.choices, name="desk-choices"),
     path("desk/jobs", intake.jobs, name="desk-jobs"),
@@ -47,6 +49,7 @@ urlpatterns = [
     path("desk/<slug:key>/<uuid:pk>/delete", views.delete, name="desk-delete"),
     path("desk/<slug:key>/<uuid:pk>/nearby", views.nearby, name="desk-nearby"),
     path("desk/<slug:key>/<uuid:pk>/curves", curves.page, name="desk-curves"),
+    path("desk/<slug:key>/<uuid:pk>/files", files.page, name="desk-files"),
     path("desk/<slug:key>/<uuid:pk>/history", views.history, name="desk-history"),
     path("desk/<slug:key>/<uuid:pk>/tab/<slug:tab>", views.tab, name="desk-tab"),
     path("desk/<slug:key>/<uuid:pk>/tab/<slug:tab>/add", editing.add_record, name="desk-add-record"),

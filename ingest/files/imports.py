@@ -38,6 +38,7 @@ from services.access.errors import Conflict, Invalid, NotFound
 from services.access.principal import Principal
 from services.catalog.ids import uuid7
 from services.catalog.layer import Layer
+from services.files.names import shown_name
 from services.operations import jobs
 from services.operations.models import Job
 
@@ -59,7 +60,7 @@ def start(principal: Principal, layer: Layer, upload: Any, name: str) -> Import:
         if not found:
             raise Invalid(_("文件里没有数据行。"))
         item = Import(
-            id=key, layer=layer.key, user_id=principal.id, name=uploads.shown_name(name), format=ending,
+            id=key, layer=layer.key, user_id=principal.id, name=shown_name(name), format=ending,
             size=size, digest=digest, sources=[asdict(source) for source in found],
         )  # fmt: skip
         item.source = item.sources[0]["name"]

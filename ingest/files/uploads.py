@@ -1,8 +1,6 @@
 """Uploads kept under a name of ours: recognised by ending and content, counted, hashed."""
 
 import hashlib
-import re
-import unicodedata
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -15,23 +13,13 @@ from django.utils.translation import gettext as _
 from ingest.files import delimited
 from ingest.files.source import Source, SourceRow
 from services.access.errors import Invalid, TooLarge
+from services.files.names import shown_name
 
 MAX_BYTES = 500 * 1024 * 1024
 CHUNK = 1 << 20
-LONGEST_NAME = 200
 
 FORMATS = ("geojson", "json", "gpkg", "zip", "kml", "kmz", "csv", "xlsx")
 _PACKED = ("zip", "kmz", "xlsx")
-_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def shown_name(name: str) -> str:
-    """A file's name for people: no folders, no control or direction characters, not longer than a line."""
-    name = unicodedata.normalize("NFC", str(name)).replace("\\", "/").rpartition("/")[2]
-    name = _BIDI.sub("", "".join(c if c.isprintable() else " " for c in name)).strip()
-    if len(name) > LONGEST_NAME:
-        name = name[: LONGEST_NAME - 21] + "…" + name[-20:]
-    return name or "?"
 
 
 def format_of(name: str) -> str:

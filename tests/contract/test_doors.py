@@ -83,6 +83,9 @@ MEASURED = {
 }  # fmt: skip
 """Doors to devices and what they measured: tests/desk tries each as owner, neighbour, stranger and nobody."""
 
+FILES = {"desk/files/<uuid:pk>", "desk/files/<uuid:pk>/remove"}
+"""Doors to one file: tests/files tries each as owner, neighbour, stranger and nobody."""
+
 MANY: dict[str, Address] = {
     "desk/<slug:key>": lambda m: f"/desk/{m.layer.key}?q={MARK}",
     "desk/<slug:key>/export": lambda m: f"/desk/{m.layer.key}/export?format=csv&q={MARK}",
@@ -106,6 +109,7 @@ PARTS: dict[str, Address] = {
     "desk/<slug:key>/<uuid:pk>/nearby": lambda m: f"/desk/{m.layer.key}/{m.pk}/nearby",
     "desk/<slug:key>/<uuid:pk>/curves": lambda m: f"/desk/{m.layer.key}/{m.pk}/curves",
     "desk/<slug:key>/<uuid:pk>/edit": lambda m: f"/desk/{m.layer.key}/{m.pk}/edit",
+    "desk/<slug:key>/<uuid:pk>/files": lambda m: f"/desk/{m.layer.key}/{m.pk}/files",
     "desk/<slug:key>/<uuid:pk>/history": lambda m: f"/desk/{m.layer.key}/{m.pk}/history",
     "desk/<slug:key>/<uuid:pk>/tab/<slug:tab>": lambda m: f"/desk/{m.layer.key}/{m.pk}/tab/{tab_of(m)}",
 }
@@ -185,7 +189,7 @@ def text(response: HttpResponse) -> str:
 
 
 def test_every_door_is_known() -> None:
-    known = OPEN | OWN | MEASURED | set(MANY) | set(ONE) | set(PARTS) | set(LAYERS) | set(WRITING)
+    known = OPEN | OWN | MEASURED | FILES | set(MANY) | set(ONE) | set(PARTS) | set(LAYERS) | set(WRITING)
     assert sorted(set(routes()) - known) == []
     assert sorted(known - set(routes())) == [], "doors that are no more"
 

@@ -1,0 +1,1 @@
+"""Files that belong to features: photos, recordings, films and documents, kept as they came."""
