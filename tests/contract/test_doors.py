@@ -83,8 +83,8 @@ MEASURED = {
 }  # fmt: skip
 """Doors to devices and what they measured: tests/desk tries each as owner, neighbour, stranger and nobody."""
 
-FILES = {"desk/files/<uuid:pk>", "desk/files/<uuid:pk>/remove"}
-"""Doors to one file: tests/files tries each as owner, neighbour, stranger and nobody."""
+FILES = {"desk/files/<uuid:pk>", "desk/files/<uuid:pk>/remove", "devices/files"}
+"""Doors to one file, the last for devices: tests/files tries each as owner, neighbour, stranger and nobody."""
 
 MANY: dict[str, Address] = {
     "desk/<slug:key>": lambda m: f"/desk/{m.layer.key}?q={MARK}",

@@ -1,0 +1,129 @@
+"""Snapshots and recordings of devices: kept by the device while the platform is away, handed over once it is back."""
+
+import io
+import wave
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from PIL import Image
+
+from ingest.simulators.witness import Witness, recording, snapshot
+from layers.environment.models import Monitor
+from services.files.models import Attachment
+from services.telemetry import tokens
+from services.telemetry.models import Device
+from tests.conftest import Server
+
+AT = datetime(2026, 11, 27, 2, 30, 15, tzinfo=UTC)
+REFUSING = "http://127.0.0.1:9"
+"""Nothing listens there: the link is cut."""
+
+
+def make(feature: object, state: str = "active") -> tuple[Device, str]:
+    token, digest = tokens.new()
+    number = f"BOX-{token[:8]}"
+    return Device.objects.create(protocol="http", number=number, secret=digest, feature=feature, state=state), token
+
+
+@pytest.fixture
+def box(server: Server, tmp_path: Path) -> Iterator[Callable[[], Witness]]:
+    """A site box whose link is cut, on a monitor of the server's own database."""
+    token, digest = tokens.new()
+    ((feature,),) = server.sql("select id from environment_monitor order by id limit 1")
+    server.sql(
+        "insert into telemetry_device (protocol, number, name, state, secret, units, crc_mode, datatime_is,"
+        " missing_flag, minute_span, interval, base, back_days, sm4_key, created_at, feature)"
+        " values ('http', 'BOX', '', 'active', %s, '{}', 'standard', 'start', 'N', 10, 60, 0, 30, '', now(), %s)",
+        digest, feature,
+    )  # fmt: skip
+    # A restart forgets nothing: each call is the same box anew.
+    yield lambda: Witness("BOX", token, REFUSING, tmp_path / "memory")
+    server.sql("delete from telemetry_device where number = 'BOX'")
+    server.sql("delete from files_attachment")
+
+
+@pytest.mark.covers("DZ-095", "DZ-096")
+def test_what_was_recorded_while_the_link_was_cut_arrives_afterwards_once(
+    box: Callable[[], Witness], server: Server
+) -> None:
+    for minutes in range(3):
+        box().note(AT + timedelta(minutes=minutes), 84.0 + minutes)
+    assert box().send() == 0
+    assert len(box().held()) == 6, "it goes on recording and forgets nothing"
+    here = box()
+    here.url = server.url
+    first = here.held()[0]
+    assert here._send(first), "taken, and the answer was lost: the box does not know"
+    assert here.send() == 6
+    assert here.held() == []
+    rows = server.sql("select name, kind, taken_at, late, size from files_attachment order by taken_at, kind")
+    assert [(name, kind, at) for name, kind, at, _late, _size in rows] == [
+        (f"{AT + timedelta(minutes=m):%Y%m%dT%H%M%S%z}.{ending}", kind, AT + timedelta(minutes=m))
+        for m in range(3)
+        for ending, kind in (("jpg", "photo"), ("wav", "sound"))
+    ]
+    assert all(late for *_rest, late, _size in rows)
+
+
+def test_a_picture_and_a_sound_can_be_opened() -> None:
+    assert Image.open(io.BytesIO(snapshot(AT, 84))).size == (640, 360)
+    with wave.open(io.BytesIO(recording(84))) as sound:
+        assert sound.getnframes() == 2 * sound.getframerate()
+    assert recording(60) != recording(84)
+
+
+@pytest.fixture
+def monitor(db: None) -> Monitor:
+    found = Monitor.objects.first()
+    assert found is not None
+    return found
+
+
+def send(number: str, token: str, body: bytes = b"", **query: str) -> int:
+    given = {"name": "a.jpg", "taken_at": timezone.now().isoformat()} | query
+    return (
+        Client(SERVER_NAME="127.0.0.1", enforce_csrf_checks=True)
+        .post(
+            "/devices/files", body or snapshot(AT, 70), content_type="application/octet-stream",
+            query_params=given, headers={"X-Device": number, "X-Device-Token": token},
+        )
+        .status_code
+    )  # fmt: skip
+
+
+def test_only_an_active_device_with_its_own_token_is_let_in(monitor: Monitor, tmp_path: Path, settings: object) -> None:
+    """F25."""
+    settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]
+    mine, token = make(monitor.pk)
+    _other, other_token = make(monitor.pk)
+    blocked, blocked_token = make(monitor.pk, "blocked")
+    lone, lone_token = make(None)
+    for number, given in (
+        (mine.number, other_token), (mine.number, ""), (mine.number, mine.secret), ("", token), ("NOBODY", token),
+        (blocked.number, blocked_token), (lone.number, lone_token),
+    ):  # fmt: skip
+        assert send(number, given) == 401
+    assert not Attachment.objects.exists()
+    assert send(mine.number, token) == 201
+    assert Attachment.objects.get().device == mine.pk
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ({"taken_at": ""}, b""), ({"taken_at": "2026-11-27T08:00:00"}, b""), ({"taken_at": "yesterday"}, b""),
+        ({"taken_at": "2099-01-01T00:00:00+08:00"}, b""), ({}, b"<html>"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(
+    monitor: Monitor, tmp_path: Path, settings: object, query: dict[str, str], body: bytes
+) -> None:
+    settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]
+    device, token = make(monitor.pk)
+    assert send(device.number, token, body, **query) == 400
+    assert not Attachment.objects.exists()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
