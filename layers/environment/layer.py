@@ -36,4 +36,4 @@ class Monitors(Layer):
     }
     time = "measured_at"
     zoom = 9
-    covers = ("DZ-072", "DZ-073", "DZ-077", "DZ-099", "LN-215")
+    covers = ("DZ-072", "DZ-073", "DZ-077", "DZ-095", "DZ-096", "DZ-099", "LN-215")
