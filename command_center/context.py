@@ -32,5 +32,8 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
     if principal.is_public or not any(gate.may(principal, layer) for layer in measured_layers()):
         return []
     return [
+        ("desk-readings", "table", _("历史数据")),
+        ("desk-compare", "chart-line", _("多点对比")),
+        ("desk-rose", "wind", _("风玫瑰图")),
         ("desk-devices", "router", _("设备管理")),
     ]

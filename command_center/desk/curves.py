@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from command_center.desk.doors import signed_in
+from command_center.desk.times import RANGES
 from services.access import gate
 from services.access.errors import Invalid, NotFound
 from services.catalog.layer import Layer
@@ -21,13 +21,6 @@ from services.telemetry.features import columns
 from services.telemetry.history import Curve, Point, history
 from services.telemetry.spans import Span
 
-RANGES = {
-    "1h": (gettext_lazy("1小时"), timedelta(hours=1)),
-    "24h": (gettext_lazy("24小时"), timedelta(hours=24)),
-    "7d": (gettext_lazy("7天"), timedelta(days=7)),
-    "30d": (gettext_lazy("30天"), timedelta(days=30)),
-    "1y": (gettext_lazy("1年"), timedelta(days=365)),
-}
 AT_FIRST = 4
 """Factors shown before somebody chooses: the first of the layer."""
 BEIJING = timedelta(hours=8)
@@ -71,7 +64,7 @@ def charts(curves: Sequence[Curve], labels: dict[str, str]) -> list[dict[str, An
         {
             "unit": unit,
             "series": [
-                {"name": labels.get(c.factor.code, c.factor.code), "points": _points(c), "digits": c.factor.digits}
+                {"name": labels.get(c.factor.code, c.factor.code), "points": points(c), "digits": c.factor.digits}
                 for c in some
             ],
         }
@@ -85,8 +78,8 @@ def _factors(principal: Any, layer: Layer) -> dict[str, str]:
     return {code: readable[field.name] for code, field in columns(layer).items() if field.name in readable}
 
 
-def _points(curve: Curve) -> list[tuple[int, float | None]]:
-    """A longer pause than three usual ones breaks the line: what was not measured is not drawn."""
+def points(curve: Curve) -> list[tuple[int, float | None]]:
+    """The points of a line: a pause longer than three usual ones breaks it, what was not measured is not drawn."""
     times = [point.at for point in curve.points]
     pauses = sorted(after - before for before, after in pairwise(times))
     usual = pauses[len(pauses) // 2] if pauses else timedelta(0)

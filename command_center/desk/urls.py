@@ -3,7 +3,22 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from command_center.desk import curves, devices, editing, files, intake, map, notices, outputs, sessions, tokens, views
+from command_center.desk import (
+    compare,
+    curves,
+    devices,
+    editing,
+    files,
+    intake,
+    map,
+    notices,
+    outputs,
+    points,
+    readings,
+    sessions,
+    tokens,
+    views,
+)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="desk"), name="root"),
@@ -22,6 +37,12 @@ urlpatterns = [
     path("desk/notices/preferences", notices.preferences, name="desk-notice-preferences"),
     path("desk/notices/<uuid:pk>/read", notices.read, name="desk-notice-read"),
     path("notify/receipts/<int:channel>", notices.gateway_receipts, name="notify-receipts"),
+    path("desk/points", points.search, name="desk-points"),
+    path("desk/readings", readings.page, name="desk-readings"),
+    path("desk/readings/export", readings.export, name="desk-readings-export"),
+    path("desk/rose", readings.rose, name="desk-rose"),
+    path("desk/compare", compare.page, name="desk-compare"),
+    path("desk/compare/export", compare.export, name="desk-compare-export"),
     path("desk/devices", devices.page, name="desk-devices"),
     path("desk/devices/candidates", devices.candidates, name="desk-device-candidates"),
     path("desk/devices/<int:pk>", devices.one, name="desk-device"),

@@ -62,7 +62,8 @@ def layer(request: HttpRequest, key: str, pk: UUID | None = None) -> HttpRespons
     query = asked(request)
     query["columns"] = request.COOKIES.get(f"columns.{key}", "")
     page = listing(principal, chosen, query)
-    context = {"layer": chosen, **_table(chosen, page), **_columns(principal, chosen, page)}
+    context = {"layer": chosen, "measured_columns": bool(columns(chosen))}
+    context |= {**_table(chosen, page), **_columns(principal, chosen, page)}
     if fragment(request, "results"):
         return render(request, "desk/results.html", context)
     region_name = region_filter(chosen)

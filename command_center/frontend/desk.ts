@@ -35,7 +35,10 @@ if (workspace) {
   void fillCounts();
 }
 if (document.querySelector("[data-chart]")) void import("./desk/charts").then(({ draw }) => draw());
-document.body.addEventListener("htmx:afterSwap", () => {
+function drawMeasured(): void {
   if (document.querySelector("[data-curve]")) void import("./desk/curves").then(({ draw }) => draw());
-});
+  if (document.querySelector("[data-rose]")) void import("./desk/roses").then(({ draw }) => draw());
+}
+drawMeasured();
+document.body.addEventListener("htmx:afterSwap", drawMeasured);
 if (document.querySelector("[data-form]")) void import("./desk/form").then(({ startForm }) => startForm());

@@ -136,7 +136,9 @@ _ROLLUPS = f"""
 select at, mean, low, high, total, n_valid, n_expected, valid from telemetry_rollup
 where {_KEY} and span = %(span)s order by at limit %(most)s"""  # noqa: S608
 _MEANS: dict[str, str] = {
-    Factor.Averaging.ENERGY: "10 * log(avg(power(10::float8, least(value, 1000) / 10)))",
+    Factor.Averaging.ENERGY: (
+        "10 * log(avg(power(10::float8, least(value, 1000) / 10)) filter (where value is not null))"
+    ),
     Factor.Averaging.DIRECTION: "((atan2d(avg(sind(value)), avg(cosd(value))) + 360)::numeric %% 360)",
 }
 # Minutes are computed when somebody looks: stored, they would be as many rows as the readings they come from.

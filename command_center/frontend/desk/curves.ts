@@ -1,10 +1,10 @@
-// Curves of what devices measured: one chart a unit, time in China's zone, gaps where nothing valid was measured.
-import { LineChart } from "echarts/charts";
+// Curves of what devices measured, or bars: one chart a unit, time in China's zone, gaps where nothing valid was measured.
+import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
 import { connect, init, use, type EChartsCoreOption } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 
-use([LineChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
+use([BarChart, LineChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
 
 interface Series {
   name: string;
@@ -14,10 +14,11 @@ interface Series {
 
 interface Curves {
   unit: string;
+  kind?: "line" | "bar";
   series: Series[];
 }
 
-const COLOURS = ["#2f6fd6", "#e08a1e", "#2a9d6f", "#b2479a", "#7a6ff0", "#c0392b"];
+const COLOURS = ["#2f6fd6", "#e08a1e", "#2a9d6f", "#b2479a", "#7a6ff0", "#c0392b", "#4aa8c9", "#8d7a3a"];
 
 /** Draw every curve that is not drawn yet. */
 export function draw(): void {
@@ -37,7 +38,7 @@ function token(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function options({ unit, series }: Curves): EChartsCoreOption {
+function options({ unit, kind = "line", series }: Curves): EChartsCoreOption {
   const font = { fontFamily: getComputedStyle(document.body).fontFamily, color: token("--z-text"), fontSize: 11 };
   const axis = { axisLine: { lineStyle: { color: token("--line") } }, axisLabel: { ...font, color: token("--z-muted") } };
   return {
@@ -46,7 +47,7 @@ function options({ unit, series }: Curves): EChartsCoreOption {
     textStyle: font,
     animation: false,
     color: COLOURS,
-    legend: { top: 0, left: 0, itemWidth: 14, itemHeight: 8, textStyle: font },
+    legend: { type: "scroll", top: 0, left: 0, right: 0, itemWidth: 14, itemHeight: 8, textStyle: font, pageTextStyle: font },
     grid: { left: 4, right: 10, top: 40, bottom: 4, containLabel: true },
     tooltip: {
       // Rich text is drawn, not parsed: a name is never markup.
@@ -54,10 +55,12 @@ function options({ unit, series }: Curves): EChartsCoreOption {
       backgroundColor: token("--z-surface"), borderColor: token("--line"),
     },
     xAxis: { type: "time", ...axis, axisLabel: { ...axis.axisLabel, hideOverlap: true }, splitLine: { show: false } },
-    yAxis: { type: "value", name: unit, nameTextStyle: { ...font, align: "left" }, scale: true, ...axis, splitLine: { lineStyle: { color: token("--line-soft") } } },
+    yAxis: { type: "value", name: unit, nameTextStyle: { ...font, align: "left" }, scale: kind === "line", ...axis, splitLine: { lineStyle: { color: token("--line-soft") } } },
     series: series.map(({ name, digits, points }) => ({
-      type: "line", name, data: points, showSymbol: points.length < 3, symbolSize: 4, lineStyle: { width: 1.5 },
-      connectNulls: false, sampling: "lttb",
+      name, data: points,
+      ...(kind === "bar"
+        ? { type: "bar", barMaxWidth: 22, barMinWidth: 1, large: points.length > 2000 }
+        : { type: "line", showSymbol: points.length < 3, symbolSize: 4, lineStyle: { width: 1.5 }, connectNulls: false, sampling: "lttb" }),
       tooltip: { valueFormatter: (value: unknown) => (typeof value === "number" ? `${value.toFixed(digits)} ${unit}` : "—") },
     })),
   };

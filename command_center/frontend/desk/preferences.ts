@@ -13,7 +13,16 @@ export function startPreferences(): void {
 /** Forms of filters outside the workspace send themselves when a value changes. */
 export function startFilterForms(): void {
   document.querySelectorAll<HTMLFormElement>("form[data-auto-submit]").forEach((form) => {
-    form.addEventListener("change", () => {
+    form.addEventListener("change", (event) => {
+      const changed = event.target as HTMLInputElement;
+      // A time of one's own takes the place of a length up to now, once both its ends are there, and the other way round.
+      const own = [...form.querySelectorAll<HTMLInputElement>("[data-custom-time]")];
+      if (own.includes(changed)) {
+        if (own.some((input) => !input.value)) return;
+        form.querySelectorAll<HTMLInputElement>("input[name=range]").forEach((input) => (input.disabled = true));
+      } else if (changed.name === "range") {
+        own.forEach((input) => (input.value = ""));
+      }
       for (const input of form.querySelectorAll("input")) if (input.value === "") input.disabled = true;
       form.submit();
     });
