@@ -161,6 +161,8 @@ WHITENOISE_MAX_AGE = 3600
 # Vite names what it builds by its content: such a file never changes.
 WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/.+-[\w-]{8}\.\w+$"
 MEDIA_ROOT = Path(os.environ.get("ZHUTU_MEDIA", LOCAL / "media"))
+# Where the MQTT broker's files are: the gateway writes who may come in.
+MQTT_FOLDER = Path(os.environ.get("ZHUTU_MQTT", LOCAL / "run" / "mosquitto"))
 FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000

@@ -63,8 +63,13 @@ if [[ " ${names[*]} " == *' postgresql'* ]]; then
   replace $clusters "# for zhutu
 create_main_cluster = false"
 fi
-had_redis=$(dpkg-query -W -f '${Status}' redis-server 2>/dev/null || true)
+# Ours are started by the project: a service that these packages bring must not start with the machine.
+services=()
+for name in redis-server mosquitto; do
+  if [[ " ${names[*]} " == *" $name "* && $(dpkg-query -W -f '${Status}' "$name" 2>/dev/null) != *' installed' ]]; then
+    services+=("$name")
+  fi
+done
 apt_install "${names[@]}"
-if [[ " ${names[*]} " == *' redis-server '* && $had_redis != *' installed' ]]; then
-  update-rc.d redis-server disable
-fi
+# A release that brings no script for update-rc.d has systemd, if it starts services at all.
+for name in "${services[@]}"; do update-rc.d "$name" disable || systemctl disable "$name" || true; done

@@ -15,7 +15,7 @@ use_instance() {
 
 # make_instance: the folder and an empty log.
 make_instance() {
-  mkdir -p "$STATE/media" "$STATE/redis"
+  mkdir -p "$STATE/media" "$STATE/redis" "$STATE/mosquitto"
   : >"$LOG"
 }
 
@@ -98,6 +98,19 @@ start_redis() {
   fail "Redis did not start; the details are in $STATE/redis.log"
 }
 
+# start_mosquitto: only where devices come in; tests start brokers of their own.
+start_mosquitto() {
+  local wait
+  ! leads mosquitto "$STATE/mosquitto" || return 0
+  start_process mosquitto "$STATE/mosquitto" bash "$ROOT/deploy/broker.sh" "$STATE/mosquitto" "$MQTT_PORT"
+  for ((wait = 0; wait < 50; wait++)); do
+    leads mosquitto "$STATE/mosquitto" || break
+    ! (exec 8<>"/dev/tcp/127.0.0.1/$MQTT_PORT") 2>/dev/null || return 0
+    sleep 0.2
+  done
+  fail "the MQTT broker did not start; the details are in $STATE/mosquitto.log"
+}
+
 # write_env: what the product reads, for its processes and, in .local/env, for manage.py by hand.
 write_env() {
   [ -s "$STATE/secret" ] || (umask 077 && od -An -tx1 -N32 /dev/urandom | tr -d ' \n' >"$STATE/secret")
@@ -110,6 +123,7 @@ ZHUTU_PGDATABASE=zhutu
 ZHUTU_REDIS_URL=unix://$REDIS_SOCKET
 ZHUTU_SECRET_KEY=$(<"$STATE/secret")
 ZHUTU_MEDIA=$STATE/media
+ZHUTU_MQTT=$STATE/mosquitto
 PORT=${PORT:-8000}
 END
   )
@@ -136,6 +150,7 @@ stop_instance() {
   for name in $PROGRAMS; do
     ! stop_process "$name" "$ROOT" || stopped=0
   done
+  ! stop_process mosquitto "$STATE/mosquitto" || stopped=0
   ! stop_process redis "$STATE/redis" || stopped=0
   ! stop_postgres || stopped=0
   return $stopped

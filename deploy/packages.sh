@@ -32,10 +32,14 @@ find_venv_python() { first_python 'import ensurepip, sys, venv; sys.exit(sys.ver
 
 find_chromium() { command -v chromium || command -v google-chrome || command -v chromium-browser; }
 
+# Debian puts it where an ordinary user does not look.
+find_mosquitto() { command -v mosquitto || { [ -x /usr/sbin/mosquitto ] && echo /usr/sbin/mosquitto; }; }
+
 # missing_packages run|test: "postgis" stands for the PostgreSQL and PostGIS packages of the best version on offer.
 missing_packages() {
   find_postgres 17 16 15 >/dev/null || echo postgis
   command -v redis-server >/dev/null || echo redis-server
+  find_mosquitto >/dev/null || echo mosquitto
   command -v msgfmt >/dev/null || echo gettext
   find_venv_python >/dev/null || printf '%s\n' python3 python3-venv
   # The load generator of the speed comparisons.

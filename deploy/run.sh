@@ -6,7 +6,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/place.sh"
 
 PORT=${PORT:-8000}
 HJ212_PORT=${HJ212_PORT:-9212}
-for name in PORT HJ212_PORT; do
+HTTP_PORT=${HTTP_PORT:-9180}
+MQTT_PORT=${MQTT_PORT:-9883}
+PORTS='PORT HJ212_PORT HTTP_PORT MQTT_PORT'
+for name in $PORTS; do
   if ! [[ ${!name} =~ ^[1-9][0-9]{0,4}$ ]] || [ "${!name}" -gt 65535 ]; then
     fail "$name must be a number from 1 to 65535, not '${!name}'."
   fi
@@ -27,14 +30,14 @@ everything_runs() {
   RUNNING_PORT=$(sed -n 's/^PORT=//p' "$STATE/env" 2>/dev/null) || return 1
   local name
   for name in $PROGRAMS; do leads "$name" "$ROOT" || return 1; done
-  leads redis "$STATE/redis" && postgres_running && healthy "$RUNNING_PORT"
+  leads redis "$STATE/redis" && leads mosquitto "$STATE/mosquitto" && postgres_running && healthy "$RUNNING_PORT"
 }
 
 start_product() {
   start_process web "$ROOT" python -m granian --interface wsgi command_center.wsgi:application --host 127.0.0.1 --port "$PORT" \
     --workers 2 --blocking-threads 1 --no-ws --respawn-failed-workers
   start_process worker "$ROOT" python -m celery -A command_center worker --concurrency 1 --loglevel INFO --without-gossip --without-mingle
-  start_process gateway "$ROOT" python manage.py gateway "hj212:$HJ212_PORT"
+  start_process gateway "$ROOT" python manage.py gateway "hj212:$HJ212_PORT" "http:$HTTP_PORT" "mqtt:$MQTT_PORT"
   start_process telemetry "$ROOT" python manage.py telemetry
   start_process notify "$ROOT" python manage.py notify
   start_process simulator "$ROOT" python manage.py simulate --register 60 --port "$HJ212_PORT" --interval 20
@@ -83,12 +86,13 @@ if everything_runs; then
 fi
 TIDY=yes
 if stop_instance; then say "an earlier run was incomplete: starting anew"; fi
-for name in PORT HJ212_PORT; do
+for name in $PORTS; do
   ! taken "${!name}" || fail "port ${!name} is taken by another program: choose a free one, for example $name=$((${!name} % 65535 + 1)) make run"
 done
 make_instance
 ensure_environment run
 start_services
+start_mosquitto
 step "migrating the database" python manage.py migrate --noinput
 step "collecting the static files" python manage.py collectstatic --noinput
 step "filling the demo city" python manage.py demo

@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import signed_in
-from ingest.protocols.hj212.units import FACTORS, UNITS, propose_unit
 from services.access import gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
@@ -23,6 +22,7 @@ from services.catalog.models import FeatureIndex
 from services.telemetry import devices, inventory
 from services.telemetry.features import columns
 from services.telemetry.models import Device, Factor, Quarantined
+from services.telemetry.units import FACTORS, UNITS, propose_unit
 
 LISTED = 20
 """Outages and changes shown of a device."""

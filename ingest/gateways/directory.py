@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -43,6 +43,10 @@ class Directory:
     def __len__(self) -> int:
         return len(self._known)
 
+    def __iter__(self) -> Iterator[Admitted]:
+        """The active devices."""
+        return iter(self._known.values())
+
     def get(self, number: str) -> Admitted | None:
         """The active device with this number."""
         return self._known.get(number)
@@ -58,9 +62,9 @@ class Directory:
         """Its connection ended."""
         self._present.pop(known.id, None)
 
-    def heard(self, known: Admitted) -> None:
-        """A good frame came from it."""
-        self._heard[known.id] = (datetime.now(UTC), self._present.get(known.id, ""))
+    def heard(self, known: Admitted, address: str = "") -> None:
+        """A good frame came from it, over its connection or from an address."""
+        self._heard[known.id] = (datetime.now(UTC), address or self._present.get(known.id, ""))
 
     def unknown(self, number: str, address: str) -> None:
         """A number that nobody registered; it is put on the list of devices to approve, within limits."""

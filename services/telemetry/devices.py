@@ -19,6 +19,7 @@ from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.layer import Layer, registry
 from services.catalog.models import FeatureIndex
+from services.telemetry import tokens
 from services.telemetry.models import Device
 
 MOST_PENDING = 10_000
@@ -191,6 +192,19 @@ def edit(principal: Principal, pk: int, values: dict[str, Any]) -> Device:
     device.save()
     _note(principal, "change device", device, changes)
     return device
+
+
+@transaction.atomic
+def new_token(principal: Principal, pk: int) -> str:
+    """A new token for a device that speaks HTTP or MQTT; the one before it no longer counts. It is shown only now."""
+    device = _changeable(principal, pk)
+    if device.protocol not in (Device.Protocol.HTTP, Device.Protocol.MQTT):
+        raise Invalid(_("只有 HTTP 和 MQTT 设备使用令牌。"), {})
+    token, digest = tokens.new()
+    device.secret = digest if device.protocol == Device.Protocol.HTTP else tokens.broker_digest(token)
+    device.save(update_fields=["secret"])
+    _note(principal, "new token", device, {"secret": ["***", "***"]})
+    return token
 
 
 def _changeable(principal: Principal, pk: int) -> Device:

@@ -1,10 +1,12 @@
 """Factors, devices with their profiles, and the tables of readings, latest values and roll-ups."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from services.telemetry import units
 from services.telemetry.spans import Quality, Span
 
 
@@ -127,6 +129,14 @@ class Device(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.number
+
+    def clean(self) -> None:
+        """Every unit is one in which its factor can be sent."""
+        if not isinstance(self.units, dict):
+            raise ValidationError({"units": _("须为因子编码到单位的对照。")})
+        wrong = [f"{factor}: {unit}" for factor, unit in self.units.items() if not units.fits(factor, unit)]
+        if wrong:
+            raise ValidationError({"units": _("单位与因子不符：%(wrong)s。") % {"wrong": "、".join(wrong)}})
 
 
 class Presence(models.Model):

@@ -77,7 +77,18 @@ def test_a_device_is_seen_and_changed_as_its_feature_is(who: People, mine: Monit
 
 
 @pytest.mark.parametrize(
-    "values", [{"interval": 0}, {"interval": 3601}, {"missing_flag": "X"}, {"sm4_key": "12"}, {"state": "active"}]
+    "values",
+    [
+        {"interval": 0},
+        {"interval": 3601},
+        {"missing_flag": "X"},
+        {"sm4_key": "12"},
+        {"state": "active"},
+        {"units": {"a34002": "stones"}},
+        {"units": {"a34002": "mg/L"}},
+        {"units": {"w01018-Cou": "m³"}},
+        {"units": ["x"]},
+    ],
 )
 def test_a_setting_that_cannot_be_is_refused(who: People, mine: Monitor, values: dict[str, object]) -> None:
     device = Device.objects.create(protocol="hj212", number="MN1", feature=mine.pk, state="active")

@@ -9,12 +9,12 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from ingest.gateways.hj212 import PORT
-from ingest.protocols.hj212.units import FACTORS
 from ingest.simulators import city
 from ingest.simulators.hj212 import Told
 from services.telemetry.devices import measured_layers
 from services.telemetry.features import columns
 from services.telemetry.models import Device
+from services.telemetry.units import FACTORS
 
 REPORT = 10.0
 DUST = "a34002"

@@ -10,8 +10,8 @@ from ingest.protocols.hj212.errors import BadPacket, shown
 from ingest.protocols.hj212.names import FACTOR_SLOTS, Slot, place
 from ingest.protocols.hj212.packets import Packet
 from ingest.protocols.hj212.profile import Profile
-from ingest.protocols.hj212.units import PARTICLES, Rules
 from ingest.protocols.readings import Reading
+from services.telemetry.units import PARTICLES, Rules
 
 SPANS = {"2011": "real", "2051": "minute", "2061": "hour", "2031": "day"}
 """Commands whose packets hold measurements → span."""

@@ -3,7 +3,7 @@
 from enum import IntEnum
 from functools import lru_cache
 
-from ingest.protocols.hj212.units import FACTORS
+from services.telemetry.units import FACTORS
 
 
 class Slot(IntEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ingest.protocols.hj212.frames import CrcMode
-from ingest.protocols.hj212.units import Rules, rules
+from services.telemetry.units import Rules, rules
 
 VERSIONS = (2005, 2017, 2025)
 """Editions of HJ 212, by the number that bits 7–2 of Flag hold."""

@@ -10,8 +10,8 @@ from ingest.protocols.hj212.factors import FLAGS, readings
 from ingest.protocols.hj212.frames import frame
 from ingest.protocols.hj212.packets import Packet
 from ingest.protocols.hj212.profile import Profile
-from ingest.protocols.hj212.units import FACTORS, propose_unit, rule
 from ingest.protocols.readings import QUALITIES, Reading
+from services.telemetry.units import FACTORS, propose_unit, rule
 from tests.ingest.protocols.hj212_samples import (
     BACK_FILL,
     DECRYPTED_CP,

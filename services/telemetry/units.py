@@ -96,6 +96,14 @@ def rule(factor: str, unit: str | None) -> Rule:
     return Rule(size / stored, float(known.lowest), float(known.highest), True)
 
 
+def fits(factor: str, unit: object) -> bool:
+    """Whether a device may send a factor, or a total, in a unit."""
+    try:
+        return isinstance(unit, str) and bool(rule(factor, unit))
+    except ValueError:
+        return False
+
+
 class Rules:
     """The rules of every factor under one choice of units; equal choices share one object (``rules``)."""
 

@@ -1,0 +1,203 @@
+"""MQTT through a real broker: what it took from a box reaches the database once, whoever is killed on the way."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+
+from services.telemetry import tokens
+from tests.conftest import Server
+from tests.ingest.gateways.boxes import (
+    Process,
+    broker,
+    free_port,
+    gateway,
+    listens,
+    record,
+    register,
+    stored,
+    times,
+    until,
+)
+
+pytestmark = pytest.mark.django_db
+TOKEN = "the-token-of-all-boxes-" + "0123456789" * 2
+
+
+class Box:
+    """A box at the broker, as its own client library makes it."""
+
+    def __init__(self, port: int, name: str, token: str = TOKEN) -> None:
+        self.name = name
+        self.refused: list[str] = []
+        self.problems: list[Any] = []
+        self.taken = 0
+        """Messages that the broker acknowledged."""
+        self.client = Client(CallbackAPIVersion.VERSION2, f"box {name} {id(self)}", protocol=MQTTv5)
+        self.client.username_pw_set(name, token)
+        self.client.reconnect_delay_set(1, 1)
+        self.client.max_queued_messages_set(0)
+        self.client.max_inflight_messages_set(200)
+        self.client.on_connect = self._connected
+        self.client.on_publish = self._published
+        self.client.on_message = lambda _c, _d, message: self.problems.append(json.loads(message.payload))
+        self.client.connect_async("127.0.0.1", port, keepalive=10)
+        self.client.loop_start()
+
+    def _connected(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            self.refused.append(str(reason))
+        else:
+            client.subscribe(f"zhutu/{self.name}/problems")
+
+    def _published(self, *_about: Any) -> None:
+        self.taken += 1
+
+    def publish(self, *bodies: Any, topic: str = "") -> None:
+        """Publish one after the other; while there is no connection the client keeps them."""
+        for body in bodies:
+            self.client.publish(topic or f"zhutu/{self.name}/readings", json.dumps(body), qos=1)
+
+    def deliver(self, *bodies: Any, topic: str = "") -> None:
+        """Publish each and wait until the broker has it."""
+        for body in bodies:
+            wanted = self.taken + 1
+            self.publish(body, topic=topic)
+            assert until(lambda wanted=wanted: self.taken >= wanted, every=0.005)
+
+    def end(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Road:
+    """The broker, the gateway that reads it, and the database behind."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server = server
+        self.port = free_port()
+        self.folder = folder
+        self.broker: Process = broker(folder, self.port)
+        self.gateway: Process = gateway(server, f"mqtt:{self.port}", ZHUTU_MQTT=str(folder))
+
+    def start_broker(self) -> None:
+        self.broker.start(lambda: listens(self.port))
+
+    def start_gateway(self) -> None:
+        log = self.gateway.log
+        before = log.stat().st_size if log.exists() else 0
+        self.gateway.start(lambda: b"mqtt on" in log.read_bytes()[before:])
+
+
+@pytest.fixture(scope="module")
+def road(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    secret = tokens.broker_digest(TOKEN)
+    for number in ("CALM", "READER", "BROKEN"):
+        register(server, "mqtt", number, secret)
+    register(server, "mqtt", "SHUT", secret, "blocked")
+    found = Road(server, tmp_path_factory.mktemp("broker"))
+    found.start_broker()
+    found.start_gateway()
+    yield found
+    assert found.gateway.end() == 0, "a gateway that is asked to end does so in good order"
+    found.broker.end()
+
+
+@pytest.fixture
+def box(road: Road) -> Iterator[Any]:
+    made: list[Box] = []
+
+    def make(name: str, token: str = TOKEN) -> Box:
+        made.append(Box(road.port, name, token))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.end()
+
+
+def test_f15_what_the_broker_took_is_stored_once(road: Road, box: Any) -> None:
+    calm, (first, second) = box("CALM"), times(2)
+    for _again in range(3):
+        calm.deliver({"records": [record(first), record(second, "--")]})
+    rows = until(lambda: stored(road.server, "CALM"))
+    assert [(row[0], row[2]) for row in rows] == [("LA", 63.5), ("a34002", 88.0), ("LA", 63.5), ("a34002", None)]
+
+
+def test_f27_a_message_that_cannot_be_read_is_told_to_the_box_and_holds_nobody_up(road: Road, box: Any) -> None:
+    calm, (at,) = box("CALM"), times(1)
+    assert until(lambda: calm.client.is_connected())
+    time.sleep(0.5)  # until the broker knows whom to tell
+    calm.publish({"values": {"LA": 1}}, {"device": "READER", **record(at, 9.0)}, record(at, 5.0))
+    assert until(lambda: [row for row in stored(road.server, "CALM") if row[2] == 5.0])
+    assert until(lambda: len(calm.problems) == 2)
+    assert [problem["field"] for problem in calm.problems] == ["time", "device"]
+    assert not [row for row in stored(road.server, "READER") if row[2] == 9.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "token"), [("CALM", "wrong"), ("SHUT", TOKEN), ("NOBODY", TOKEN), ("zhutu-gateway", "")]
+)
+def test_f26_nobody_enters_without_the_password_of_an_approved_box(box: Any, name: str, token: str) -> None:
+    stranger = box(name, token)
+    assert until(lambda: stranger.refused, 10) == ["Not authorized"] * len(stranger.refused)
+
+
+def test_f26_a_box_writes_under_its_own_name_only(road: Road, box: Any) -> None:
+    calm, (at,) = box("CALM"), times(1)
+    calm.publish(record(at, 6.0), topic="zhutu/READER/readings")
+    calm.publish(record(at, 7.0))
+    assert until(lambda: [row for row in stored(road.server, "CALM") if row[2] == 7.0])
+    assert not [row for row in stored(road.server, "READER") if row[2] == 6.0]
+
+
+def test_f25_a_new_box_gets_on_the_list_by_the_password_of_enrolment(road: Road, box: Any) -> None:
+    fresh = box("zhutu-new", (road.folder / "enrolment").read_text())
+    fresh.deliver({}, topic="zhutu-new/FRESH")
+    query = "select state from telemetry_device where protocol = 'mqtt' and number = 'FRESH'"
+    assert until(lambda: road.server.sql(query)) == [("pending",)]
+
+
+def test_a_box_that_was_approved_a_moment_ago_may_enter(road: Road, box: Any) -> None:
+    register(road.server, "mqtt", "LATER", tokens.broker_digest(TOKEN))
+    later, (at,) = box("LATER"), times(1)
+    later.publish(record(at))
+    assert until(lambda: stored(road.server, "LATER"))
+
+
+def test_f04_the_reader_is_killed_in_mid_flow(road: Road, box: Any) -> None:
+    reader, wanted = box("READER"), times(400)
+    sending = threading.Thread(target=reader.deliver, args=[record(at) for at in wanted])
+    sending.start()
+    for share in (50, 150):
+        until(lambda share=share: len(stored(road.server, "READER")) >= 2 * share)
+        road.gateway.kill()
+        road.start_gateway()
+    sending.join()
+    rows = until(lambda: len(found := stored(road.server, "READER")) >= 800 and found, 40)
+    assert len(rows) == 800 and len({row[:2] for row in rows}) == 800, "I1, I2: all of them, each once"
+
+
+def test_the_broker_is_killed_in_mid_flow(road: Road, box: Any) -> None:
+    broken, wanted = box("BROKEN"), times(300)
+
+    def send() -> None:
+        for at in wanted:
+            broken.publish(record(at))
+            time.sleep(0.005)
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    until(lambda: len(stored(road.server, "BROKEN")) >= 100)
+    road.broker.kill()
+    road.start_broker()
+    sending.join()
+    assert until(lambda: broken.taken >= len(wanted), 40)
+    rows = until(lambda: len(found := stored(road.server, "BROKEN")) >= 600 and found, 40)
+    assert len(rows) == 600 and len({row[:2] for row in rows}) == 600, "I1, I2: all of them, each once"
