@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -26,9 +27,13 @@ LATE = timedelta(minutes=10)
 
 
 def of(principal: Principal, layer: Layer, feature: UUID) -> QuerySet[Attachment]:
-    """The files of a feature, newest first; NotFound where the principal does not see it."""
+    """The files of a feature, those taken or added last first; NotFound where the principal does not see it."""
     gate.fetch(principal, layer, feature)
-    return Attachment.objects.filter(feature=feature).select_related("added_by").order_by("-created_at", "-pk")
+    return (
+        Attachment.objects.filter(feature=feature)
+        .select_related("added_by")
+        .order_by(Coalesce("taken_at", "created_at").desc(), "-pk")
+    )
 
 
 def opened(principal: Principal, pk: UUID) -> tuple[Attachment, Path]:
