@@ -38,6 +38,10 @@ class Gateway(ABC):
     async def close(self) -> None:
         """Hang up: everything that could be acknowledged is."""
 
+    def more_counts(self) -> Counter[str]:
+        """What parts of its own count."""
+        return Counter()
+
     @abstractmethod
     def __len__(self) -> int:
         """Connections that are open."""

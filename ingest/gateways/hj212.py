@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -9,6 +10,7 @@ from typing import cast
 
 from ingest.gateways.committer import Message
 from ingest.gateways.gateway import SWEEP, Listener
+from ingest.gateways.questions import Questions
 from ingest.protocols.hj212 import replies
 from ingest.protocols.hj212.assembly import Assembler
 from ingest.protocols.hj212.errors import BadPacket, Refused
@@ -17,6 +19,7 @@ from ingest.protocols.hj212.frames import Frame, Stream
 from ingest.protocols.hj212.packets import Packet, decode
 from ingest.protocols.hj212.profile import Profile
 from services.telemetry.devices import Admitted
+from services.telemetry.gaps import Gap
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,8 @@ A_SECOND, BURST = 20.0, 200.0
 """Frames of one connection: on the whole, and at once (F21). Beyond, it is not read for a while."""
 STRIKES = 3
 """Sets of parts that cannot be, after which the connection is closed (F20)."""
+SILENT = 2.0
+"""Rhythms of a device after which a connection from another address takes the place of a silent one (F26)."""
 CLOCK_AGAIN = timedelta(hours=1)
 AHEAD, BEHIND = timedelta(minutes=5), timedelta(days=30)
 """How far a device's clock may be from ours before it is told the time (F14)."""
@@ -42,11 +47,55 @@ class Gateway(Listener["Dialogue"]):
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
+        self.speaking: dict[int, Dialogue] = {}
+        """Device → the connection that speaks for it."""
+        self.questions = Questions(dsn, lambda: self.speaking)
+        self._asking: asyncio.Task[None] | None = None
         self._profiles: dict[int, tuple[Admitted, Profile]] = {}
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen, and ask for what is missing."""
+        await super().start(host, port)
+        self._asking = asyncio.create_task(self.questions.run())
+
+    async def stop(self) -> None:
+        """Let nobody in, read from nobody, ask nobody."""
+        if self._asking is not None:
+            self._asking.cancel()
+        await super().stop()
 
     def connection(self) -> "Dialogue":
         """A device that connects."""
         return Dialogue(self)
+
+    def more_counts(self) -> Counter[str]:
+        """What was asked for and answered."""
+        return self.questions.counts
+
+    def admit(self, dialogue: "Dialogue", known: Admitted, now: float) -> bool:
+        """Whether a connection may speak for a device from now on.
+
+        From the address of the one that speaks already it may: that one is half open. From another address it is
+        refused (F26), unless that one has been silent: then the device has moved.
+        """
+        other = self.speaking.get(known.id)
+        if other is not None and other.address != dialogue.address:
+            about = (known.number, dialogue.address, other.address)
+            if now - other.heard <= SILENT * known.rhythm:
+                self.counts["second session refused"] += 1
+                log.warning("MN=%s from %s is refused: it is connected from %s", *about)
+                return False
+            self.counts["session taken over"] += 1
+            log.warning("MN=%s from %s takes the place of its silent connection from %s", *about)
+            other.close()
+        self.speaking[known.id] = dialogue
+        self.questions.came(known.id)
+        return True
+
+    def left(self, dialogue: "Dialogue", known: Admitted) -> None:
+        """A connection ended; the device stays present where another one speaks for it."""
+        if self.speaking.get(known.id) is dialogue:
+            del self.speaking[known.id]
 
     def profile(self, known: Admitted) -> Profile:
         """The settings of a device; made anew when the directory has read it anew."""
@@ -83,6 +132,8 @@ class Dialogue(asyncio.Protocol):
         self.strikes = 0
         self.held = False
         self.clock_told: datetime | None = None
+        self.device: replies.Device | None = None
+        """As it calls itself."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A device has connected."""
@@ -94,7 +145,7 @@ class Dialogue(asyncio.Protocol):
         """It is gone; what it sent is stored all the same, and not acknowledged."""
         self.gateway.open.discard(self)
         if self.known is not None:
-            self.gateway.directory.gone(self.known)
+            self.gateway.left(self, self.known)
 
     def data_received(self, data: bytes) -> None:
         """Frames come in."""
@@ -138,6 +189,15 @@ class Dialogue(asyncio.Protocol):
             self.gateway.counts["held"] += 1
             self.transport.pause_reading()
 
+    def ask(self, gap: Gap) -> str:
+        """Ask the device for what is missing, in the times that it would write; returns the number of the question."""
+        assert self.known is not None
+        profile, now = self.gateway.profile(self.known), datetime.now(UTC)
+        shift = gap.step if profile.datatime_is == "end" else timedelta()
+        device = self.device or replies.Device(self.known.number, self.known.secret, "39")
+        self._send(replies.gap_query(device, gap.span, gap.begin + shift, gap.end + shift, now, profile))
+        return replies.qn(now)
+
     def _read(self, frame: Frame) -> Packet:
         known = self.gateway.directory.get(frame.mn)
         try:
@@ -154,11 +214,13 @@ class Dialogue(asyncio.Protocol):
                 self.transport.abort()
 
     def _packet(self, packet: Packet, now: float) -> None:
-        known = self._admitted(packet)
+        known = self._admitted(packet, now)
         if known is None:
             return
         self.heard = now
-        self.gateway.directory.heard(known)
+        if packet.st != replies.SYSTEM:
+            self.device = replies.Device(packet.mn, packet.pw, packet.st, packet.version)
+        self.gateway.directory.heard(known, self.address)
         whole = self.assembler.add(packet, now)
         if whole is None:
             return
@@ -169,21 +231,31 @@ class Dialogue(asyncio.Protocol):
             self._send(replies.notice_ack(packet, profile))
         elif packet.cn == "1013":
             self._tell_time(packet, profile)
+        elif packet.cn in ("9011", "9012"):
+            self._replied(known, packet)
         else:
+            # States, running times, starts, reports of the site: nobody keeps them, and the device may forget them.
             self.gateway.counts[f"CN {packet.cn}"] += 1
+            if packet.ack_wanted and packet.cn[:1] in ("2", "3"):
+                self._send(replies.data_ack(packet, profile))
 
-    def _admitted(self, packet: Packet) -> Admitted | None:
+    def _replied(self, known: Admitted, packet: Packet) -> None:
+        reply = replies.reply(packet)
+        if packet.cn == "9012" or reply.meaning != "ready":
+            self.gateway.questions.ended(known.id, reply.qn, well=packet.cn == "9012" and reply.meaning == "ok")
+
+    def _admitted(self, packet: Packet, now: float) -> Admitted | None:
         """The device, if it may speak here: approved, with its password, and alone on the connection."""
         directory = self.gateway.directory
         known = directory.get(packet.mn)
         if known is None:
             self.gateway.counts["unknown"] += 1
-            directory.unknown(packet.mn, self._address())
+            directory.unknown(packet.mn, self.address)
             return None
         if known.secret and packet.pw != known.secret:
             raise BadPacket("pw", f"the password of MN={packet.mn} is wrong")
         if self.known is None:
-            if not directory.came(known, self._address()):
+            if not self.gateway.admit(self, known, now):
                 raise BadPacket("session", f"MN={packet.mn} is connected from another address already")
             self.known = known
         elif self.known.id != known.id:
@@ -206,7 +278,7 @@ class Dialogue(asyncio.Protocol):
         now = datetime.now(UTC)
         if self.clock_told is None or now - self.clock_told > CLOCK_AGAIN:
             self.clock_told = now
-            device = replies.Device(packet.mn, packet.pw, packet.st, packet.version)
+            device = self.device or replies.Device(packet.mn, packet.pw, packet.st, packet.version)
             self._send(replies.clock_set(device, now, now, profile))
 
     def _spoiled(self, error: Exception) -> None:
@@ -218,6 +290,8 @@ class Dialogue(asyncio.Protocol):
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(frame)
 
-    def _address(self) -> str:
+    @property
+    def address(self) -> str:
+        """Where the device connects from."""
         peer = self.transport.get_extra_info("peername") if self.transport is not None else None
         return str(peer[0]) if peer else ""

@@ -66,6 +66,6 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 async def _report(protocol: str, gateway: Gateway) -> None:
     while True:
         await asyncio.sleep(REPORT)
-        counts = gateway.counts + gateway.committer.counts + gateway.directory.counts
+        counts = gateway.counts + gateway.committer.counts + gateway.directory.counts + gateway.more_counts()
         told = ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
         log.info("%s: %d connections; %s", protocol, len(gateway), told)

@@ -29,8 +29,8 @@ class Air:
         self._wind = (self._wind + self._chance.gauss(0, 6)) % 360
         temperature = 18 + 6 * daily + self._chance.gauss(0, 0.2)
         return {
-            "a34001": round(pm10 * 1.7, 1),
             "a34002": round(pm10, 1),
+            "a34001": round(pm10 * 1.7, 1),
             "a34004": round(pm10 * 0.42, 1),
             "LA": round(52 + self._noise + 11 * working + self._chance.gauss(0, 2), 1),
             "a01001": round(temperature, 1),

@@ -21,6 +21,7 @@ from services.catalog.layer import Layer, registry
 from services.catalog.models import FeatureIndex
 from services.telemetry import tokens
 from services.telemetry.models import Device
+from services.telemetry.spans import Span
 
 MOST_PENDING = 10_000
 """Unknown devices kept for approval; more are refused without a trace of their own."""
@@ -52,6 +53,12 @@ class Admitted(NamedTuple):
     back_days: int
     sm4_key: str
     version: int | None
+    base: int = 0
+
+    @property
+    def rhythm(self) -> float:
+        """Seconds between two packets of it."""
+        return {Span.MINUTE: 60.0 * self.minute_span, Span.HOUR: 3600.0}.get(Span(self.base), float(self.interval))
 
 
 def admit(link: psycopg.Connection, protocol: str, number: str, address: str) -> Admitted | None:

@@ -172,16 +172,16 @@ def test_a_box_that_was_approved_a_moment_ago_may_enter(road: Road, box: Any) ->
 
 
 def test_f04_the_reader_is_killed_in_mid_flow(road: Road, box: Any) -> None:
-    reader, wanted = box("READER"), times(400)
+    reader, wanted = box("READER"), times(200)
     sending = threading.Thread(target=reader.deliver, args=[record(at) for at in wanted])
     sending.start()
-    for share in (50, 150):
+    for share in (25, 75):
         until(lambda share=share: len(stored(road.server, "READER")) >= 2 * share)
         road.gateway.kill()
         road.start_gateway()
     sending.join()
-    rows = until(lambda: len(found := stored(road.server, "READER")) >= 800 and found, 40)
-    assert len(rows) == 800 and len({row[:2] for row in rows}) == 800, "I1, I2: all of them, each once"
+    rows = until(lambda: len(found := stored(road.server, "READER")) >= 400 and found, 40)
+    assert len(rows) == 400 and len({row[:2] for row in rows}) == 400, "I1, I2: all of them, each once"
 
 
 def test_the_broker_is_killed_in_mid_flow(road: Road, box: Any) -> None:
