@@ -1,14 +1,29 @@
 """What every page's template may use."""
 
+import time
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.http.request import split_domain_port
 from django.utils.translation import gettext as _
 
 from services.access import gate
 from services.access.principal import PUBLIC, Principal
 from services.telemetry.devices import measured_layers
+
+DRAWING = 5.0
+"""Seconds that a page may take from its first look at the database to its last."""
+
+
+def live_address(request: HttpRequest) -> str:
+    """Where the page's browser reaches the live events; empty where there are none and it has to ask."""
+    if settings.LIVE_URL:
+        return str(settings.LIVE_URL)
+    if not settings.LIVE_PORT:
+        return ""
+    host, _port = split_domain_port(request.get_host())
+    return f"{request.scheme}://{host}:{settings.LIVE_PORT}/live"
 
 
 def everywhere(request: HttpRequest) -> dict[str, Any]:
@@ -24,6 +39,9 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "watching": watching(principal),
         "languages": settings.LANGUAGES,
         "nonce": getattr(request, "csp_nonce", ""),
+        "live": live_address(request),
+        # A little before the page was read: what happens while it is drawn comes twice rather than never.
+        "drawn": f"{time.time() - DRAWING:.3f}",
     }
 
 

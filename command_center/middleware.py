@@ -3,12 +3,14 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.functional import SimpleLazyObject
 
+from command_center.context import live_address
 from command_center.errors import answer
 from services.access.errors import AccessError
 from services.access.principal import principal_from
@@ -47,6 +49,7 @@ class ContentSecurity:
                 "Content-Security-Policy",
                 f"default-src 'self'; script-src 'self' 'nonce-{request.csp_nonce}'; "  # type: ignore[attr-defined]
                 f"style-src 'self' 'nonce-{request.csp_nonce}'; style-src-attr 'unsafe-inline'; "  # type: ignore[attr-defined]
+                f"connect-src 'self' {_live(request)}; "
                 "img-src 'self' data: blob:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
                 "form-action 'self'; frame-ancestors 'none'",
             )
@@ -70,6 +73,12 @@ class Principal:
             return answer(request, error)
         request.principal = replace(found, address=request.META.get("REMOTE_ADDR") or None)  # type: ignore[attr-defined]
         return None
+
+
+def _live(request: HttpRequest) -> str:
+    """The origin of the live events, where it is another one."""
+    there = urlsplit(live_address(request))
+    return f"{there.scheme}://{there.netloc}" if there.netloc else ""
 
 
 def _nonce() -> str:

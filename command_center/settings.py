@@ -39,6 +39,10 @@ def found(folder: str) -> list[str]:
 DEBUG = os.environ.get("ZHUTU_DEBUG") == "1"
 SECRET_KEY = os.environ.get("ZHUTU_SECRET_KEY") or "only-for-tests-and-checks-" + "0" * 32
 ALLOWED_HOSTS = os.environ.get("ZHUTU_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
+WEB_PORT = os.environ.get("PORT", "8000")
+LIVE_URL = os.environ.get("ZHUTU_LIVE_URL", "")
+"""Where browsers reach the live events: an address or a path behind a proxy, else port LIVE_PORT of the same host."""
+LIVE_PORT = os.environ.get("LIVE_PORT", "")
 CSRF_TRUSTED_ORIGINS = [origin for origin in os.environ.get("ZHUTU_ORIGINS", "").split(",") if origin]
 
 INSTALLED_APPS = [

@@ -125,6 +125,7 @@ ZHUTU_SECRET_KEY=$(<"$STATE/secret")
 ZHUTU_MEDIA=$STATE/media
 ZHUTU_MQTT=$STATE/mosquitto
 PORT=${PORT:-8000}
+LIVE_PORT=${LIVE_PORT:-8900}
 END
   )
   mv "$STATE/env.new" "$STATE/env"
@@ -140,7 +141,7 @@ start_services() {
 }
 
 # What run.sh starts, in the order in which it ends: devices before the gateway, the gateway before what it feeds.
-PROGRAMS='simulator gateway telemetry notify web worker'
+PROGRAMS='simulator gateway telemetry notify live web worker'
 
 # stop_instance: true when there was something to stop.
 stop_instance() {

@@ -5,10 +5,11 @@
 source "$(dirname "${BASH_SOURCE[0]}")/place.sh"
 
 PORT=${PORT:-8000}
+LIVE_PORT=${LIVE_PORT:-8900}
 HJ212_PORT=${HJ212_PORT:-9212}
 HTTP_PORT=${HTTP_PORT:-9180}
 MQTT_PORT=${MQTT_PORT:-9883}
-PORTS='PORT HJ212_PORT HTTP_PORT MQTT_PORT'
+PORTS='PORT LIVE_PORT HJ212_PORT HTTP_PORT MQTT_PORT'
 for name in $PORTS; do
   if ! [[ ${!name} =~ ^[1-9][0-9]{0,4}$ ]] || [ "${!name}" -gt 65535 ]; then
     fail "$name must be a number from 1 to 65535, not '${!name}'."
@@ -36,6 +37,8 @@ everything_runs() {
 start_product() {
   start_process web "$ROOT" python -m granian --interface wsgi command_center.wsgi:application --host 127.0.0.1 --port "$PORT" \
     --workers 2 --blocking-threads 1 --no-ws --respawn-failed-workers
+  start_process live "$ROOT" python -m granian --interface asgi command_center.live:application --host 127.0.0.1 --port "$LIVE_PORT" \
+    --workers 1 --no-ws --workers-kill-timeout 2 --respawn-failed-workers
   start_process worker "$ROOT" python -m celery -A command_center worker --concurrency 1 --loglevel INFO --without-gossip --without-mingle
   start_process gateway "$ROOT" python manage.py gateway "hj212:$HJ212_PORT" "http:$HTTP_PORT" "mqtt:$MQTT_PORT"
   start_process telemetry "$ROOT" python manage.py telemetry
@@ -49,10 +52,10 @@ await_product() {
     for name in $PROGRAMS; do
       leads "$name" "$ROOT" || fail "the $name process ended while starting; the details are in $STATE/$name.log"
     done
-    ! healthy "$PORT" || return 0
+    if healthy "$PORT" && healthy "$LIVE_PORT"; then return 0; fi
     sleep 0.2
   done
-  fail "the product does not answer on port $PORT after a minute; the details are in $STATE/web.log"
+  fail "the product does not answer on ports $PORT and $LIVE_PORT after a minute; the details are in $STATE/web.log and live.log"
 }
 
 # watch_product: until Ctrl-C, `make stop` or the death of a process.

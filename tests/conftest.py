@@ -97,6 +97,8 @@ class Server:
 
     url: str
     database: str
+    live_port: int = 0
+    """Where its pages look for live events; a test that wants them starts the process there."""
 
     def sql(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run a statement in the server's database and return its rows."""
@@ -123,19 +125,23 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Server]:
     with connect("postgres") as link:
         link.execute(f'drop database if exists "{database}" with (force)')
         link.execute(f'create database "{database}" template "{source}"')
-    with socket.socket() as probe:
+    with socket.socket() as probe, socket.socket() as another:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        another.bind(("127.0.0.1", 0))
+        port, live_port = probe.getsockname()[1], another.getsockname()[1]
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
         "--workers", "1", "--blocking-threads", "1", "--no-ws", "command_center.wsgi:application",
     ]  # fmt: skip
-    environment = os.environ | {"ZHUTU_PGDATABASE": database, "DJANGO_SETTINGS_MODULE": "command_center.settings"}
+    environment = os.environ | {
+        "ZHUTU_PGDATABASE": database, "DJANGO_SETTINGS_MODULE": "command_center.settings",
+        "PORT": str(port), "LIVE_PORT": str(live_port),
+    }  # fmt: skip
     log = (settings.LOCAL / f"{database}.log").open("wb")
     process = subprocess.Popen(command, cwd=settings.ROOT, env=environment, stdout=log, stderr=log)
     try:
         _wait(f"http://127.0.0.1:{port}/healthz", process)
-        yield Server(f"http://127.0.0.1:{port}", database)
+        yield Server(f"http://127.0.0.1:{port}", database, live_port)
     finally:
         process.terminate()
         process.wait(10)

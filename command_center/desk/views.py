@@ -1,5 +1,6 @@
 """The desk's pages: overview, one layer as map and list, the panel of a feature, search."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -74,6 +75,7 @@ def layer(request: HttpRequest, key: str, pk: UUID | None = None) -> HttpRespons
         "drill": regions.drill(principal, region),
         "region": region,
         "region_name": region_name,
+        "colors": json.dumps(figures.state_colors(chosen)),
         "bounds": figures.extent(principal, chosen, region),
         "query": page.filters.canonical,
         "may": {action for action in ("create", "export", "import") if gate.may(principal, chosen, action)},
@@ -158,6 +160,7 @@ def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
         "values": [value for value in opened.values if value.label not in above],
         "measured": bool(columns(layer)),
         "state_color": figures.state_colors(layer).get(opened.state, ""),
+        "colors": json.dumps(figures.state_colors(layer)),
     }
 
 

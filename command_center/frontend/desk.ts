@@ -19,6 +19,7 @@ import { startFilterForms, startPreferences } from "./desk/preferences";
 import { startToasts } from "./desk/toasts";
 import { fillCounts } from "./desk/counts";
 import { startReferences } from "./desk/references";
+import { startLive } from "./desk/live";
 
 startToasts();
 startMenus();
@@ -26,6 +27,7 @@ startFind();
 startPreferences();
 startReferences();
 startFilterForms();
+startLive();
 htmx.process(document.body);
 
 const workspace = document.querySelector<HTMLElement>("[data-workspace]");

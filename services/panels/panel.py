@@ -37,6 +37,8 @@ class Value:
     label: str
     text: str
     link: Link | None = None
+    name: str = ""
+    """Of the field."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _value(principal: Principal, row: models.Model, described: Described) -> Val
         key = getattr(row, described.field.attname)
         if target and key and gate.restrict(principal, target).filter(pk=key).exists():
             link = Link(target, key)
-    return Value(described.label, cell(row, described), link)
+    return Value(described.label, cell(row, described), link, described.name)
 
 
 def _heads(principal: Principal, layer: Layer, feature: Feature) -> list[TabHead]:

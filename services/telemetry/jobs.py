@@ -1,25 +1,58 @@
 """The periodic work: roll-ups, feature columns, silence, partitions. Each may run twice, late, or beside itself."""
 
+import logging
 import time
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
+import psycopg
 from celery import shared_task
 from django.conf import settings
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from services.telemetry import devices, features, partitions, rollups
 from services.telemetry.models import Quarantined
+from services.telemetry.store import STORED
+
+log = logging.getLogger(__name__)
 
 QUARANTINE_KEPT = timedelta(days=90)
+GATHER = 0.3
+"""Seconds for which arrivals gather before they are shown."""
+RECENT = timedelta(seconds=20)
+"""What a wake-up shows: a commit may come some seconds after the reception."""
 EVERY = {"columns": 3, "silence": 15, "finished": 20, "running": 300, "housekeeping": 3600}
 """Seconds from one run of each to its next."""
 
 
 @shared_task(name="telemetry.columns", ignore_result=True)
-def columns() -> int:
+def columns(window: timedelta = timedelta(minutes=2)) -> int:
     """Show the readings of the last minutes on their features."""
-    return features.write(since=timezone.now() - timedelta(minutes=2))
+    return features.write(since=timezone.now() - window)
+
+
+def follow(stop: Event) -> None:
+    """Show readings as soon as they are stored, until told to stop; all of the last minutes every few seconds."""
+    swept = float("-inf")
+    while not stop.is_set():
+        try:
+            # On the same connection: what is told while the columns are written waits on it.
+            link = partitions.raw()
+            link.execute(f"listen {STORED}")
+            while not stop.is_set():
+                told = list(link.notifies(timeout=EVERY["columns"], stop_after=1))
+                if told:
+                    time.sleep(GATHER)
+                whole = time.monotonic() - swept >= EVERY["columns"]
+                columns() if whole else columns(RECENT)
+                swept = time.monotonic() if whole else swept
+        except (DatabaseError, psycopg.Error):
+            # The server may be restarting: the next round has a new connection.
+            log.exception("the latest values cannot be shown and are tried again")
+            connection.close()
+            stop.wait(1)
 
 
 @shared_task(name="telemetry.silence", ignore_result=True)

@@ -18,6 +18,8 @@ CODE = r"[A-Za-z][A-Za-z0-9]{0,11}(-[A-Za-z0-9]{1,7})?"
 MOST_BROUGHT = 40
 """Unknown codes that one device may bring in; what comes beyond is quarantined."""
 MOST_FACTORS = 8_000
+STORED = "telemetry_stored"
+"""Where PostgreSQL says that there are new readings: what shows them waits for that."""
 KEPT_SECONDS = 30.0
 """How long devices and factors are remembered before they are read again."""
 
@@ -93,6 +95,7 @@ class Store:
             stored.revisions += len(batch.losers)
         if stored.new or stored.replaced:
             self._latest(cursor, batch)
+            cursor.execute(f"notify {STORED}")
             _copy(cursor, _COPY_MARKS, batch.hours)
 
     def _insert(self, cursor: psycopg.Cursor, batch: Batch) -> int:

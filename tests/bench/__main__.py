@@ -5,7 +5,7 @@ import sys
 import time
 from importlib import import_module
 
-PARTS = ("items", "tiles", "pages", "start", "memory")
+PARTS = ("items", "tiles", "pages", "start", "memory", "live")
 
 
 def main(chosen: list[str]) -> int:

@@ -48,16 +48,26 @@ class Server:
 @contextmanager
 def ours(folder: Path = settings.ROOT, ready: str = "/healthz") -> Iterator[Server]:
     """The product."""
-    port = _free_port()
+    port = free_port()
     command = [*GRANIAN, "--respawn-failed-workers", "--host", "127.0.0.1", "--port", str(port)]
     with _started("zhutu", [*command, "command_center.wsgi:application"], port, ready, {}, folder) as server:
         yield server
 
 
 @contextmanager
+def live() -> Iterator[Server]:
+    """The process of live events, as deploy/run.sh starts it."""
+    port = free_port()
+    command = ["granian", "--interface", "asgi", "--workers", "1", "--no-ws", "--workers-kill-timeout", "2"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "command_center.live:application"]
+    with _started("live", command, port, "/healthz", {}) as server:
+        yield server
+
+
+@contextmanager
 def tipg() -> Iterator[Server]:
     """tipg on uvicorn with uvloop, its catalogue limited to the peers' tables and never read anew."""
-    port = _free_port()
+    port = free_port()
     given = settings.DATABASES["default"]
     host = quote(given["HOST"] or "localhost", safe="")
     login = quote(given["USER"]) + (f":{quote(given['PASSWORD'])}" if given["PASSWORD"] else "")
@@ -80,7 +90,7 @@ def tipg() -> Iterator[Server]:
 @contextmanager
 def pygeoapi() -> Iterator[Server]:
     """pygeoapi as it comes, with its own PostgreSQL provider and its own Flask application."""
-    port = _free_port()
+    port = free_port()
     config, described = FOLDER / "pygeoapi.yml", FOLDER / "pygeoapi-openapi.yml"
     config.write_text(yaml.safe_dump(_pygeoapi_config(port)))
     environment = {
@@ -168,7 +178,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", name: str) -> None:
     raise RuntimeError(f"{name} did not start; see {FOLDER / name}.log")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -72,6 +72,7 @@ OWN = {
     "desk/tokens", "desk/tokens/<int:pk>/withdraw", "desk/<slug:key>/import", "desk/imports/<uuid:pk>",
     "desk/imports/<uuid:pk>/undo", "desk/imports/<uuid:pk>/discard", "desk/imports/<uuid:pk>/report",
     "desk/notices", "desk/notices/bell", "desk/notices/read", "desk/notices/preferences", "desk/notices/<uuid:pk>/read",
+    "desk/live",
     "desk/jobs", "desk/jobs/<uuid:pk>", "desk/jobs/<uuid:pk>/dismiss",
     "ogc/processes/<str:name>/execution", "ogc/jobs", "ogc/jobs/<str:pk>", "ogc/jobs/<str:pk>/results",
 }  # fmt: skip

@@ -58,7 +58,8 @@ class Desk:
 
     def watch(self, request: Request) -> None:
         """Note a request to anywhere but the server."""
-        if not request.url.startswith((self.server.url, "data:", f"blob:{self.server.url}")):
+        live = f"http://127.0.0.1:{self.server.live_port}/"
+        if not request.url.startswith((self.server.url, live, "data:", f"blob:{self.server.url}")):
             self.faults.append(f"outside request: {request.url}")
 
 

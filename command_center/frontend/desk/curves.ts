@@ -1,7 +1,7 @@
 // Curves of what devices measured, or bars: one chart a unit, time in China's zone, gaps where nothing valid was measured.
 import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
-import { connect, init, use, type EChartsCoreOption } from "echarts/core";
+import { connect, getInstanceByDom, init, use, type EChartsCoreOption } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 
 use([BarChart, LineChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
@@ -32,6 +32,38 @@ export function draw(): void {
   });
   // The same moment is shown in all of them.
   connect("curves");
+}
+
+/** Milliseconds between two times that curves are fetched again because something was measured. */
+const AGAIN = 5_000;
+let waiting = 0;
+
+/** Take what was measured since into the curves that are shown: the same charts, with the points of now. */
+export function refresh(panel: HTMLElement): void {
+  if (waiting) return;
+  waiting = window.setTimeout(() => {
+    waiting = 0;
+    void fetchAgain(panel);
+  }, AGAIN);
+}
+
+async function fetchAgain(panel: HTMLElement): Promise<void> {
+  const form = panel.querySelector<HTMLFormElement>(".curve-form");
+  if (!form?.isConnected || document.hidden) return;
+  const asked = new URLSearchParams();
+  new FormData(form).forEach((value, name) => asked.append(name, String(value)));
+  const response = await fetch(`${form.getAttribute("hx-get")}?${asked}`, { headers: { "HX-Request": "true" } });
+  if (!response.ok || !form.isConnected) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const charts = [...panel.querySelectorAll<HTMLElement>(".curve")];
+  const curves = [...fresh.querySelectorAll<HTMLElement>("[data-curve]")].map((each) => JSON.parse(each.dataset.curve ?? "{}") as Curves);
+  if (charts.length !== curves.length) return;
+  // Only the points: what somebody zoomed, hid or points at stays.
+  curves.forEach(({ series }, n) => {
+    getInstanceByDom(charts[n]!)?.setOption({ series: series.map(({ name, points }) => ({ name, data: points })) });
+  });
+  const [table, now] = [panel.querySelector(".curves tbody"), fresh.querySelector(".curves tbody")];
+  if (table && now) table.replaceChildren(...now.children);
 }
 
 function token(name: string): string {

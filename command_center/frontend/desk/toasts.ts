@@ -4,10 +4,11 @@ import { words } from "./words";
 const SHOWN_FOR = 5000;
 
 /** Show a line of text for a few seconds. */
-export function toast(text: string, kind: "success" | "error" | "info" = "info"): void {
+export function toast(text: string, kind: "success" | "error" | "info" | "alarm" = "info", level = ""): void {
   const line = document.createElement("div");
   line.className = `toast-line ${kind}`;
   line.textContent = text;
+  if (level) line.prepend(shape(level));
   document.getElementById("toasts")?.append(line);
   fade(line);
 }
@@ -27,6 +28,13 @@ export function startToasts(): void {
   document.body.addEventListener("toast", (event) => {
     toast((event as CustomEvent<{ value: string }>).detail.value, "success");
   });
+}
+
+/** The level by shape and colour. */
+function shape(level: string): HTMLElement {
+  const mark = document.createElement("span");
+  mark.className = `level level-${level}`;
+  return mark;
 }
 
 function fade(line: HTMLElement): void {

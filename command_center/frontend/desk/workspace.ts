@@ -3,12 +3,16 @@ import htmx from "htmx.org";
 import type { DeskMap } from "../map/desk-map";
 import { filtersOf, parseOpen, read, write, type Open, type Place } from "./address";
 import { keep } from "./cookies";
+import { colorsOf, rewrite } from "./cells";
 import { fillCounts } from "./counts";
+import { hear, type Row } from "./live";
 import { startSplitter } from "./splitter";
 import { toast } from "./toasts";
 import { words } from "./words";
 
 const TYPING = 350;
+/** Milliseconds for which changes gather before the list is fetched again because of them. */
+const SETTLING = 4_000;
 
 /** The page with a map: one layer with its list, or the overview of all. */
 export class Workspace {
@@ -16,6 +20,7 @@ export class Workspace {
   private place: Place;
   private map: DeskMap | null = null;
   private typing = 0;
+  private settling = 0;
 
   private constructor(private readonly root: HTMLElement) {
     this.key = root.dataset.key ?? "";
@@ -28,6 +33,11 @@ export class Workspace {
     workspace.listen();
     void workspace.count();
     startSplitter(root);
+    hear({
+      rows: (layer, rows) => workspace.told(layer, rows),
+      again: (layer) => workspace.again(layer),
+      reset: () => workspace.reset(),
+    });
     await workspace.openMap();
   }
 
@@ -93,6 +103,63 @@ export class Workspace {
   private refresh(target: string): void {
     const query = this.place.query.toString();
     void htmx.ajax("get", `/desk/${this.key}${query ? `?${query}` : ""}`, { target: `#${target}` });
+  }
+
+  /** Features changed: their cells, their panel and their symbols follow where they stand. */
+  private told(layer: string, rows: Row[]): void {
+    const names = new Set(rows.flatMap((row) => Object.keys(row.texts)));
+    const hides = layer === this.key && [...this.place.query.keys()].some((name) => names.has(name.replace(/__(min|max)$/, "")));
+    this.map?.told(layer, rows, hides);
+    const panel = document.querySelector<HTMLElement>(".panel-content");
+    const list = document.getElementById("results");
+    for (const row of rows) {
+      const line = layer === this.key && list?.querySelector(`tr[data-id="${CSS.escape(row.id)}"]`);
+      if (line) rewrite(line, row, colorsOf(this.root));
+      if (panel?.dataset.feature === `${layer}/${row.id}`) {
+        rewrite(panel, row, colorsOf(panel));
+        void this.draw(panel);
+      }
+    }
+    if (hides || (layer === this.key && this.sorted(names))) this.settle();
+  }
+
+  private sorted(names: Set<string>): boolean {
+    return (this.place.query.get("sort") ?? "").split(",").some((name) => names.has(name.replace(/^-/, "")));
+  }
+
+  /** Curves that are shown take in what was measured. */
+  private async draw(panel: HTMLElement): Promise<void> {
+    if (!panel.querySelector(".curve-form")) return;
+    const { refresh } = await import("./curves");
+    refresh(panel);
+  }
+
+  private again(layer: string): void {
+    this.map?.again(layer);
+    if (layer === this.key) this.settle();
+  }
+
+  private reset(): void {
+    for (const key of this.map?.keys ?? []) this.map?.again(key);
+    if (this.key) this.settle();
+    // What somebody is writing in the panel stays.
+    if (this.place.open && !document.querySelector("#panel form:not(.curve-form) :is(input, textarea):focus")) {
+      this.openPanel(this.place.open, false);
+    }
+  }
+
+  /** Fetch the list again where it stands, once for all changes of a few seconds. */
+  private settle(): void {
+    if (this.settling) return;
+    this.settling = window.setTimeout(() => {
+      this.settling = 0;
+      const top = document.querySelector("#results .table-scroll")?.scrollTop ?? 0;
+      const query = this.place.query.toString();
+      void htmx.ajax("get", `/desk/${this.key}${query ? `?${query}` : ""}`, { target: "#results" }).then(() => {
+        const frame = document.querySelector("#results .table-scroll");
+        if (frame) frame.scrollTop = top;
+      });
+    }, SETTLING);
   }
 
   private openPanel(open: Open | null, fly: boolean): void {

@@ -5,13 +5,19 @@ import {
   NavigationControl,
   Popup,
   ScaleControl,
+  type FilterSpecification,
   type MapGeoJSONFeature,
   type MapMouseEvent,
   type StyleSpecification,
   type VectorTileSource,
 } from "maplibre-gl";
 import type { Open } from "../desk/address";
+import type { Row } from "../desk/live";
+import { CLUSTERED_BELOW, keyOf, over, Overlay } from "./overlay";
 import { CHINESE, loadStyle, prepare, roleOf } from "./style";
+
+/** Milliseconds between two times that a layer's tiles are fetched again because something happened. */
+const AGAIN = 10_000;
 
 /** What the page wants of the map. */
 export interface Wishes {
@@ -25,11 +31,15 @@ export interface Wishes {
 
 /** A MapLibre map with the product's layers. */
 export class DeskMap {
-  private hovered: { source: string; sourceLayer: string; id: string } | null = null;
+  private hovered: { source: string; sourceLayer?: string; id: string } | null = null;
   private readonly popup = new Popup({ closeButton: false, closeOnClick: false, offset: 14, className: "hover-tip" });
 
   private readonly ready: Promise<unknown>;
   private readonly shown: Set<string>;
+  private readonly overlays = new Map<string, Overlay | null>();
+  private readonly due = new Map<string, number>();
+  private readonly fetched = new Map<string, number>();
+  private narrowed: Record<string, string>;
 
   private constructor(
     readonly map: MapLibre,
@@ -38,6 +48,7 @@ export class DeskMap {
   ) {
     this.ready = map.once("style.load");
     this.shown = new Set(wishes.shown ?? this.keys);
+    this.narrowed = { ...wishes.queries };
   }
 
   /** Load the style and open the map in its holder. */
@@ -90,9 +101,45 @@ export class DeskMap {
     void this.ready.then(() => {
       for (const [key, query] of Object.entries(queries)) {
         const source = this.map.getSource(key) as VectorTileSource | undefined;
+        this.narrowed[key] = query;
+        this.overlays.get(key)?.clear();
         if (source?.tiles) source.setTiles(source.tiles.map((tile) => addressed(tile, query)));
       }
     });
+  }
+
+  /** Draw what was told of features of a layer; `hides` says whether the change may take some out of the filter. */
+  told(key: string, rows: Row[], hides: boolean): void {
+    void this.ready.then(() => {
+      if (!this.map.getSource(key)) return;
+      if (!this.overlays.has(key)) this.overlays.set(key, Overlay.over(this.map, this.style, key, this.shows(key)));
+      const overlay = this.overlays.get(key);
+      // What the tiles draw together, or may not draw any more, is not known from what was told.
+      if (!overlay || hides || this.map.getZoom() < CLUSTERED_BELOW) this.again(key);
+      if (overlay && !hides && !overlay.put(this.passing(key, overlay, rows))) this.again(key);
+    });
+  }
+
+  /** Fetch a layer's tiles again, not more often than every few seconds. */
+  again(key: string): void {
+    if (this.due.has(key) || !this.map.getSource(key)) return;
+    const wait = Math.max(0, (this.fetched.get(key) ?? 0) + AGAIN - Date.now());
+    const run = (): void => {
+      this.due.delete(key);
+      this.fetched.set(key, Date.now());
+      this.overlays.get(key)?.clear();
+      this.map.refreshTiles(key);
+    };
+    this.due.set(key, window.setTimeout(run, wait));
+  }
+
+  /** Of features under a filter only those that the tiles or the overlay show already are known to pass it. */
+  private passing(key: string, overlay: Overlay, rows: Row[]): Row[] {
+    if (!this.narrowed[key] && !addressOf(this.map, key).includes("?")) return rows;
+    const ids = rows.map((row) => row.id);
+    const filter: FilterSpecification = ["in", ["get", "id"], ["literal", ids]];
+    const drawn = new Set(this.map.querySourceFeatures(key, { sourceLayer: key, filter }).map((f) => f.properties.id as string));
+    return rows.filter((row) => drawn.has(row.id) || overlay.has(row.id));
   }
 
   /** Ring one feature, or none. */
@@ -101,7 +148,9 @@ export class DeskMap {
       for (const layer of this.style.layers) {
         if (roleOf(layer) !== "selected" || !("source" in layer)) continue;
         const id = open && layer.source === open.key ? open.id : "";
-        this.map.setFilter(layer.id, ["==", ["get", "id"], id]);
+        for (const name of [layer.id, over(layer.id)]) {
+          if (this.map.getLayer(name)) this.map.setFilter(name, ["==", ["get", "id"], id]);
+        }
       }
       if (open && !this.shows(open.key)) this.show(open.key, true);
     });
@@ -124,14 +173,15 @@ export class DeskMap {
   }
 
   private layersOf(key: string): string[] {
-    return this.style.layers.filter((l) => "source" in l && l.source === key).map((l) => l.id);
+    const own = this.style.layers.filter((l) => "source" in l && l.source === key).map((l) => l.id);
+    return [...own, ...own.map(over).filter((name) => this.map.getLayer(name))];
   }
 
   private under(event: MapMouseEvent): MapGeoJSONFeature | undefined {
     const { x, y } = event.point;
     const near: [[number, number], [number, number]] = [[x - 3, y - 3], [x + 3, y + 3]];
     const found = this.map.queryRenderedFeatures(near);
-    return found.find((f) => ["feature", "cluster"].includes(roleOf(f.layer)));
+    return found.find((f) => ["feature", "cluster"].includes(roleOf(f.layer)) && !f.state.told);
   }
 
   private listen(): void {
@@ -156,7 +206,7 @@ export class DeskMap {
     if (!feature) this.wishes.onPick(null);
     else if (roleOf(feature.layer) === "cluster") {
       this.map.easeTo({ center: event.lngLat, zoom: this.map.getZoom() + 2 });
-    } else this.wishes.onPick({ key: feature.source, id: String(feature.properties.id ?? feature.id) });
+    } else this.wishes.onPick({ key: keyOf(feature.source), id: String(feature.properties.id ?? feature.id) });
   }
 
   private moved(event: MapMouseEvent): void {
@@ -173,8 +223,9 @@ export class DeskMap {
   private hover(feature: MapGeoJSONFeature | undefined): void {
     if (this.hovered) this.map.setFeatureState(this.hovered, { hover: false });
     this.hovered = null;
-    if (feature?.sourceLayer && feature.id !== undefined) {
-      this.hovered = { source: feature.source, sourceLayer: feature.sourceLayer, id: String(feature.id) };
+    if (feature && feature.id !== undefined) {
+      const within = feature.sourceLayer ? { sourceLayer: feature.sourceLayer } : {};
+      this.hovered = { source: feature.source, ...within, id: String(feature.id) };
       this.map.setFeatureState(this.hovered, { hover: true });
     } else this.popup.remove();
   }
@@ -183,6 +234,10 @@ export class DeskMap {
 function narrow(style: StyleSpecification, key: string, query: string): void {
   const source = style.sources[key];
   if (source?.type === "vector" && source.tiles) source.tiles = source.tiles.map((tile) => addressed(tile, query));
+}
+
+function addressOf(map: MapLibre, key: string): string {
+  return (map.getSource(key) as VectorTileSource | undefined)?.tiles?.[0] ?? "";
 }
 
 function addressed(tile: string, query: string): string {

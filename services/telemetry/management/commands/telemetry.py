@@ -2,12 +2,13 @@
 
 import logging
 import time
+from threading import Event, Thread
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 
-from services.telemetry.jobs import WORK, overdue
+from services.telemetry.jobs import WORK, follow, overdue
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         last: dict[str, float] = {}
+        if not options["once"]:
+            # Beside the rest: a roll-up of a whole hour must not keep a value from the map.
+            last["columns"] = float("inf")
+            Thread(target=follow, args=[Event()], daemon=True, name="columns").start()
         while True:
             for name in overdue(last):
                 last[name] = time.monotonic()

@@ -1,0 +1,1 @@
+"""Live events: a real process, real PostgreSQL, real streams."""
