@@ -53,5 +53,6 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-readings", "table", _("历史数据")),
         ("desk-compare", "chart-line", _("多点对比")),
         ("desk-rose", "wind", _("风玫瑰图")),
+        ("desk-reports", "report-analytics", _("统计报表")),
         ("desk-devices", "router", _("设备管理")),
     ]

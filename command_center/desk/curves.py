@@ -19,6 +19,7 @@ from services.access.errors import Invalid, NotFound
 from services.catalog.layer import Layer
 from services.telemetry.features import columns
 from services.telemetry.history import Curve, Point, history
+from services.telemetry.reports import readable
 from services.telemetry.spans import Span
 
 AT_FIRST = 4
@@ -46,6 +47,7 @@ def page(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
     except NotFound:
         curves = None
     context = {
+        "reports": [r for r in readable(principal) if r.of_feature and r.layer == layer.key],
         "layer": layer, "pk": pk, "has_device": curves is not None,
         "factors": [(code, label, code in asked) for code, label in known.items()],
         "ranges": [(name, label, name == chosen) for name, (label, _length) in RANGES.items()], "range": chosen,

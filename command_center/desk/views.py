@@ -21,6 +21,7 @@ from services.panels import panel as panels
 from services.panels.listing import SIZES, Listing, listing
 from services.search import everywhere
 from services.search.filters import widgets
+from services.telemetry import roses
 from services.telemetry.features import columns
 
 HISTORY = 50
@@ -159,6 +160,7 @@ def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
         "panel": opened,
         "values": [value for value in opened.values if value.label not in above],
         "measured": bool(columns(layer)),
+        "windy": roses.DIRECTION in columns(layer),
         "state_color": figures.state_colors(layer).get(opened.state, ""),
         "colors": json.dumps(figures.state_colors(layer)),
     }

@@ -1,8 +1,10 @@
 """The telemetry app."""
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +16,10 @@ class TelemetryConfig(AppConfig):
     verbose_name = _("监测数据")
 
     def ready(self) -> None:
+        # Domains declare reports as they declare layers: found by looking.
+        for app in apps.get_app_configs():
+            if find_spec(f"{app.name}.reports"):
+                import_module(f"{app.name}.reports")
         post_migrate.connect(prepare, sender=self)
 
 

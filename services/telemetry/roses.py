@@ -19,6 +19,8 @@ from services.telemetry.models import Factor
 from services.telemetry.spans import Span
 
 SECTORS = 16
+DIRECTION = "a01008"
+"""The factor of a layer's column that makes a rose worth offering."""
 BOUNDS = (0.3, 1.6, 3.4, 5.5, 8.0)
 """m/s at which forces 1 to 5 begin (GB/T 28591-2012); what is faster counts to the last class."""
 CALM = BOUNDS[0]

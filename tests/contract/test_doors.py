@@ -81,7 +81,7 @@ OWN = {
 MEASURED = {
     "desk/devices", "desk/devices/candidates", "desk/devices/<int:pk>", "desk/devices/<int:pk>/approve",
     "desk/devices/<int:pk>/block", "desk/points", "desk/readings", "desk/readings/export", "desk/rose", "desk/compare",
-    "desk/compare/export",
+    "desk/compare/export", "desk/reports", "desk/reports/<slug:key>", "desk/reports/<slug:key>/export",
 }  # fmt: skip
 """Doors to devices and what they measured: tests/desk tries each as owner, neighbour, stranger and nobody."""
 

@@ -1,0 +1,112 @@
+"""The weekly dust ranking of sites."""
+
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from layers.environment.rules import DUST_SCORE, GOOD_PM10, dust_score, good_pm10
+from services.access import gate
+from services.access.principal import Principal
+from services.catalog.layer import registry
+from services.catalog.models import Feature
+from services.telemetry.reports import Heading, Line, Period, Report, Sheet, register
+from services.telemetry.spans import Span
+
+
+@register
+class DustRanking(Report):
+    """Sites ranked by the dust of their monitors in a week, best first, with the parts of the score."""
+
+    key = "dust-ranking"
+    layer = "monitors"
+    title = gettext_lazy("工地扬尘周排名")
+    about = gettext_lazy("每周按各工地监测点的PM10小时均值评分，分数高者在前。")
+    kinds = ("week",)
+
+    def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
+        now, before = _scored(principal, time), _scored(principal, time.before)
+        earlier = {site: place for place, site in enumerate(before, 1)}
+        lines = []
+        for place, (site, row) in enumerate(now.items(), 1):
+            change = earlier[site] - place if site in earlier else None
+            lines.append(Line(
+                [place, row["name"], _moved(change), row["points"], row["mean"], row["over"], row["share"] * 100,
+                 *row["score"], sum(row["score"])],
+                (row["layer"], site), marked=row["share"] < DUST_SCORE.enough,
+            ))  # fmt: skip
+        headings = [
+            Heading(_("名次"), digits=0), Heading(_("工地")), Heading(_("比上周")), Heading(_("监测点数"), digits=0),
+            Heading(_("PM10均值"), "µg/m³", 0), Heading(_("超标小时"), "h", 0), Heading(_("有效率"), "%", 1),
+            Heading(_("浓度分"), digits=1), Heading(_("超标分"), digits=1), Heading(_("数据分"), digits=1),
+            Heading(_("总分"), digits=1),
+        ]  # fmt: skip
+        return Sheet(headings, lines, notes=_notes(time))
+
+
+def _scored(principal: Principal, time: Period) -> dict[Any, dict[str, Any]]:
+    """Site → its week, best first; a monitor without a project is a site of its own."""
+    layer = registry.by_key["monitors"]
+    monitors = dict(gate.restrict(principal, layer).values_list("pk", "project"))
+    names = dict(gate.restrict(principal, layer).values_list("pk", "name"))
+    projects = registry.by_key["projects"]
+    sites = dict(gate.restrict(principal, projects).filter(pk__in=set(monitors.values())).values_list("pk", "name"))
+    with connection.cursor() as cursor:
+        cursor.execute(_WEEK, {
+            "features": list(monitors), "begin": time.begins_at, "end": time.ends_at, "hour": int(Span.HOUR),
+            "since": [since for since, _value, _source in GOOD_PM10],
+            "good": [value for _since, value, _source in GOOD_PM10],
+        })  # fmt: skip
+        rows = cursor.fetchall()
+    hours = max(1.0, (min(time.ends_at, timezone.now()) - time.begins_at).total_seconds() // 3600)
+    found: dict[Any, dict[str, Any]] = {}
+    for feature, number, total, over in rows:
+        project = monitors[feature]
+        # Whoever may not see the project sees the point alone.
+        site = project if project in sites else feature
+        row = found.setdefault(site, {
+            "name": sites.get(site) or names[feature], "layer": "projects" if site in sites else "monitors",
+            "points": 0, "number": 0, "total": 0.0, "over": 0,
+        })  # fmt: skip
+        row["points"] += 1
+        row["number"] += number
+        row["total"] += total or 0.0
+        row["over"] += over
+    for row in found.values():
+        row["share"] = min(1.0, row["number"] / (hours * row["points"]))
+        row["mean"] = row["total"] / row["number"] if row["number"] else None
+        row["score"] = dust_score(row["mean"], row["over"] / row["number"] if row["number"] else None, row["share"])
+    return dict(sorted(found.items(), key=lambda pair: (-sum(pair[1]["score"]), pair[1]["name"])))
+
+
+def _moved(change: int | None) -> str:
+    if change is None:
+        return _("新上榜")
+    return "—" if not change else f"↑ {change}" if change > 0 else f"↓ {-change}"
+
+
+def _notes(time: Period) -> list[str]:
+    rule = DUST_SCORE
+    return [
+        _("总分100分，由三部分相加，分数高者名次在前；同分按名称。"),
+        _("浓度分（%(most)d分）：有效小时PM10均值 %(best)d µg/m³ 及以下满分，%(worst)d µg/m³ 及以上0分，其间按直线计。")
+        % {"most": rule.concentration, "best": rule.best, "worst": rule.worst},
+        _("超标分（%(most)d分）：乘以未超过 %(good)d µg/m³ 的有效小时占比（HJ 633 良级上限，按监测日期取值）。")
+        % {"most": rule.exceedance, "good": good_pm10(time.first)},
+        _("数据分（%(most)d分）：乘以有效小时占全周应有小时的比例。") % {"most": rule.validity},
+        _("有效率低于 %(share)d%% 的工地以斜线标出，名次仅供参考。") % {"share": round(100 * rule.enough)},
+    ]
+
+
+_WEEK = """
+select d.feature, count(*) filter (where r.valid), sum(r.mean) filter (where r.valid),
+    count(*) filter (where r.valid and r.mean > coalesce((
+        select g.value from unnest(%(since)s::date[], %(good)s::float8[]) g (since, value)
+        where g.since <= (r.at at time zone 'Asia/Shanghai')::date order by g.since desc limit 1
+    ), (%(good)s::float8[])[1]))
+from telemetry_device d join telemetry_rollup r on r.device = d.id
+join telemetry_factor f on f.id = r.factor and f.code = 'a34002'
+where d.feature = any(%(features)s) and r.span = %(hour)s and r.at >= %(begin)s and r.at < %(end)s
+group by d.feature"""
