@@ -6,8 +6,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/place.sh"
 stopped=none
 if [ -d "$LOCAL" ]; then
   claim_place
-  for name in run test bench; do
-    use_instance "$name"
+  # Tests that kill things have instances of their own.
+  for name in run test bench load "$LOCAL"/kill-*; do
+    [[ $name != */kill-\* ]] || continue
+    use_instance "${name##*/}"
     if stop_instance; then
       say "stopped the $name instance"
       stopped=some
