@@ -9,6 +9,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
+from pygeoapi.api import coverages as covering
 from pygeoapi.api import describe_collections, get_collection_schema, landing_page
 from pygeoapi.api import itemtypes as features
 from pygeoapi.api import processes as processing
@@ -19,7 +20,19 @@ from services.access import gate
 from services.access.errors import NotFound
 from services.access.principal import Principal
 from services.catalog.layer import Layer
-from services.ogc import describe, engine, items, openapi, processes, query, schema, styles, tilesets, writing
+from services.ogc import (
+    coverages,
+    describe,
+    engine,
+    items,
+    openapi,
+    processes,
+    query,
+    schema,
+    styles,
+    tilesets,
+    writing,
+)
 from services.ogc.engine import CATALOGUE
 from services.tiles import engine as tile_engine
 from styles import DESK_LIGHT, THEMES
@@ -123,7 +136,7 @@ def collection(request: HttpRequest, key: str) -> HttpResponse:
 @require_safe
 def queryables(request: HttpRequest, key: str) -> HttpResponse:
     """What a filter may name."""
-    if key == CATALOGUE:
+    if key == CATALOGUE or key.startswith(coverages.PREFIX):
         return _record(request, features.get_collection_queryables, key)
     principal, layer = seen(request, key)
     return answer(request, schema.queryables(principal, layer, f"{base(request)}/collections/{key}"), media=SCHEMA)
@@ -132,10 +145,28 @@ def queryables(request: HttpRequest, key: str) -> HttpResponse:
 @require_safe
 def feature_schema(request: HttpRequest, key: str) -> HttpResponse:
     """What a feature holds."""
-    if key == CATALOGUE:
+    if key == CATALOGUE or key.startswith(coverages.PREFIX):
         return _record(request, get_collection_schema, key)
     principal, layer = seen(request, key)
     return answer(request, schema.feature_schema(principal, layer, f"{base(request)}/collections/{key}"), media=SCHEMA)
+
+
+@require_safe
+def coverage(request: HttpRequest, key: str) -> HttpResponse:
+    """A surface as GeoTIFF, or as CoverageJSON where a client asks for JSON."""
+    asked = request.GET.get("f")
+    if asked not in (None, *coverages.MEDIA):
+        raise query.not_among("f", tuple(coverages.MEDIA))
+    coverages.checked(request.GET.dict())
+    plain = asked is None and request.get_preferred_type([coverages.MEDIA[coverages.GEOTIFF], JSON]) == JSON
+    kind = asked or (coverages.COVERAGE_JSON if plain else coverages.GEOTIFF)
+    with engine.answering(request) as (api, question):
+        question.form = question._format = kind
+        headers, status, content = covering.get_collection_coverage(api, question, key)
+    response = private(HttpResponse(content, status=int(status), content_type=coverages.MEDIA[kind]))
+    if "Content-Disposition" in headers:
+        response.headers["Content-Disposition"] = headers["Content-Disposition"]
+    return response
 
 
 @changing

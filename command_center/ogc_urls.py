@@ -16,6 +16,7 @@ urlpatterns = [
     path(COLLECTION, ogc.collection, name="ogc-collection"),
     path(f"{COLLECTION}/queryables", ogc.queryables),
     path(f"{COLLECTION}/schema", ogc.feature_schema),
+    path(f"{COLLECTION}/coverage", ogc.coverage),
     path(f"{COLLECTION}/items", ogc.item_list, name="ogc-items"),
     path(f"{COLLECTION}/items/<str:pk>", ogc.item, name="ogc-item"),
     path(f"{COLLECTION}/tiles", ogc.tile_sets),

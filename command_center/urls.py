@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, include, path
 
-from command_center import device_files, tiles
+from command_center import device_files, surfaces, tiles
 
 urlpatterns: list[URLPattern | URLResolver] = []
 
@@ -22,6 +22,13 @@ def healthz(request: HttpRequest) -> HttpResponse:
 urlpatterns += [
     path("tiles/regions/<int:z>/<int:x>/<int:y>.mvt", tiles.region_tile, name="region-tile"),
     path("tiles/<slug:key>/<int:z>/<int:x>/<int:y>.mvt", tiles.layer_tile, name="layer-tile"),
+    path("surfaces/choices.json", surfaces.choices, name="surface-choices"),
+    path("surfaces/<slug:key>/hours.json", surfaces.hours, name="surface-hours"),
+    path("surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.png", surfaces.picture, name="surface-tile"),
+    path("surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.mvt", surfaces.hexagons, name="surface-hexagons"),
+    path("surfaces/<uuid:pk>/cells.geojson", surfaces.cells, name="surface-cells"),
+    path("surfaces/<uuid:pk>/value.json", surfaces.value, name="surface-value"),
+    path("surfaces/<uuid:pk>/surface.tif", surfaces.geotiff, name="surface-geotiff"),
     path("ogc", include("command_center.ogc_urls")),
     path("devices/files", device_files.receive, name="device-files"),
     path("healthz", healthz, name="healthz"),

@@ -13,7 +13,7 @@ from services.access.errors import LogInNeeded
 from services.catalog.describe import describe
 from services.catalog.layer import Layer
 
-SCREEN = ("open", "on", "view", "columns")
+SCREEN = ("open", "on", "view", "columns", "surface")
 """Query keys that say how the screen looks, not which rows it shows."""
 
 View = Callable[..., HttpResponse]

@@ -18,6 +18,7 @@ from command_center.desk import (
     readings,
     reports,
     sessions,
+    surfaces,
     tokens,
     views,
 )
@@ -49,6 +50,7 @@ urlpatterns = [
     path("desk/reports", reports.page, name="desk-reports"),
     path("desk/reports/<slug:key>", reports.one, name="desk-report-of"),
     path("desk/reports/<slug:key>/export", reports.export, name="desk-report-export"),
+    path("desk/surfaces/<uuid:pk>", surfaces.page, name="desk-surface"),
     path("desk/devices", devices.page, name="desk-devices"),
     path("desk/devices/candidates", devices.candidates, name="desk-device-candidates"),
     path("desk/devices/<int:pk>", devices.one, name="desk-device"),

@@ -11,6 +11,7 @@ import "./css/map.css";
 import "./css/panel.css";
 import "./css/pages.css";
 import "./css/notices.css";
+import "./css/surfaces.css";
 import "./css/telemetry.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";
@@ -43,4 +44,5 @@ function drawMeasured(): void {
 }
 drawMeasured();
 document.body.addEventListener("htmx:afterSwap", drawMeasured);
+if (document.querySelector("[data-scatter]")) void import("./desk/scatter").then(({ draw }) => draw());
 if (document.querySelector("[data-form]")) void import("./desk/form").then(({ startForm }) => startForm());

@@ -50,6 +50,11 @@ CONFORMANCE = tuple(
         "cql2/1.0/conf/temporal-functions",
         "cql2/1.0/conf/property-property",
         "cql2/1.0/conf/arithmetic",
+        "ogcapi-coverages-1/1.0/conf/core",
+        "ogcapi-coverages-1/1.0/conf/oas30",
+        "ogcapi-coverages-1/1.0/conf/geodata-coverage",
+        "ogcapi-coverages-1/1.0/conf/coverage-bbox",
+        "ogcapi-coverages-1/1.0/conf/coverage-datetime",
         "ogcapi-tiles-1/1.0/conf/core",
         "ogcapi-tiles-1/1.0/conf/tileset",
         "ogcapi-tiles-1/1.0/conf/tilesets-list",
@@ -78,6 +83,8 @@ def finished(document: Any) -> Any:
     # pygeoapi sorts jobs by the text of a time that a waiting job does not have.
     found = {k: finished(value) for k, value in document.items() if not (value == "" and k in ("started", "finished"))}
     if isinstance(links := found.get("links"), list):
+        # A coverage has no page of its own.
+        links = [k for k in links if not (k.get("rel") == f"{REL}/coverage" and k.get("type") == "text/html")]
         served = [link for link in links if not str(link.get("type")).startswith(NOT_SERVED) and link["rel"] != "about"]
         found["links"] = [link | {"title": _titles().get(link["rel"], link.get("title", ""))} for link in served]
     return found
@@ -130,6 +137,7 @@ def _titles() -> dict[str, str]:
         "data": _("集合"),
         "items": _("要素"),
         "collection": _("集合"),
+        f"{REL}/coverage": _("覆盖"),
         f"{REL}/processes": _("处理"),
         f"{REL}/job-list": _("任务"),
         f"{REL}/execute": _("执行"),

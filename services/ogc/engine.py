@@ -23,7 +23,7 @@ from services.access import gate
 from services.access.errors import AccessError, Conflict, Invalid, NotFound
 from services.access.principal import Principal
 from services.catalog.layer import Layer, registry
-from services.ogc.jobs import PROCESS
+from services.ogc.jobs import PROCESSES
 
 CATALOGUE = "layers"
 """Id of the collection that lists the layers as records."""
@@ -94,11 +94,15 @@ def answering(request: HttpRequest) -> Iterator[tuple[Engine, Question]]:
     base_url = request.build_absolute_uri("/ogc")
     full = _engine(get_language() or settings.LANGUAGE_CODE, tuple(registry.by_key))
     api = copy.copy(full)
-    seen = {layer.key for layer in gate.layers(principal)} | {CATALOGUE, PROCESS}
-    api.config = full.config | {"resources": {k: v for k, v in full.config["resources"].items() if k in seen}}
+    seen = {layer.key for layer in gate.layers(principal)} | {CATALOGUE, *PROCESSES}
+    resources = {k: v for k, v in full.config["resources"].items() if k in seen}
     api.base_url = base_url
+    from services.ogc import coverages
+
     token = _asked.set(Asked(principal, base_url, request))
     try:
+        # Surfaces are rows and not declarations: they may change while this process lives.
+        api.config = full.config | {"resources": resources | coverages.resources(principal)}
         question = Question(request, api.locales)
         question._data = request.body if request.method in ("POST", "PUT", "PATCH") else b""
         yield api, question
@@ -145,7 +149,8 @@ def _configuration(language: str) -> dict[str, Any]:
             {"type": "record", "name": "services.ogc.providers.Records", "data": CATALOGUE, "id_field": "id"}
         ],
     }
-    resources[PROCESS] = {"type": "process", "processor": {"name": "services.ogc.processes.BufferCount"}}
+    for name in PROCESSES:
+        resources[name] = {"type": "process", "processor": {"name": "services.ogc.processes.Told", "process": name}}
     return {
         "server": {
             "url": "/ogc",

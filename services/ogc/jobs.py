@@ -5,6 +5,8 @@ from typing import Any
 from services.operations.jobs import Run, job
 
 PROCESS = "buffer-count"
+SURFACE = "surface"
+PROCESSES = (PROCESS, SURFACE)
 
 
 @job(PROCESS)
@@ -14,3 +16,11 @@ def count(run: Run) -> dict[str, Any]:
     from services.ogc.processes import buffer_count
 
     return buffer_count(run.principal, run.inputs)
+
+
+@job(SURFACE)
+def surface(run: Run) -> dict[str, Any]:
+    """Compute a surface, with the rights of whoever asked."""
+    from services.ogc.surface_process import execute
+
+    return execute(run.principal, run.inputs)

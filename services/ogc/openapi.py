@@ -8,9 +8,10 @@ from django.utils.translation import gettext as _
 from services.access import gate
 from services.access.principal import Principal
 from services.catalog.layer import Layer
-from services.ogc import schema
+from services.ogc import coverages, schema
 from services.ogc.cql2 import LANGUAGES
-from services.ogc.engine import CATALOGUE, DEFAULT_ITEMS, MOST_ITEMS, PROCESS, crs_uris
+from services.ogc.engine import CATALOGUE, DEFAULT_ITEMS, MOST_ITEMS, crs_uris
+from services.ogc.jobs import PROCESSES
 from services.ogc.tilesets import MATRIX_SET
 
 type Operation = dict[str, Any]
@@ -23,6 +24,8 @@ def document(principal: Principal, base_url: str) -> dict[str, Any]:
     paths: dict[str, Any] = _common()
     for layer in gate.layers(principal):
         paths |= _layer(principal, layer)
+    for key, resource in coverages.resources(principal).items():
+        paths |= _coverage(key, resource["title"])
     return {
         "openapi": "3.0.3",
         "info": {"title": str(settings.PRODUCT), "version": "1", "description": _("建设工程空间图层的 OGC API。")},
@@ -97,6 +100,7 @@ def _parameters() -> dict[str, Any]:
         "filter": asked("filter", text, "CQL2"),
         "filter-lang": asked("filter-lang", {"type": "string", "enum": list(LANGUAGES), "default": LANGUAGES[0]}),
         "filter-crs": asked("filter-crs", crs),
+        "region": asked("region", text, _("区划代码；不给时为您可看的最上一级。")),
         "q": asked("q", text),
         "sortby": asked("sortby", text),
         "properties": asked("properties", {"type": "array", "items": text}) | {"style": "form", "explode": False},
@@ -163,8 +167,8 @@ def _common() -> dict[str, Any]:
         "/TileMatrixSets": {"get": _get(_("瓦片网格"), "tiles", "tileMatrixSets")},
         "/TileMatrixSets/{matrix}": {"parameters": [matrix], "get": _get(_("瓦片网格"), "tiles", "tileMatrixSet")},
         "/processes": {"get": _get(_("处理"), "processes", "processes")},
-        f"/processes/{PROCESS}": {"get": _get(_("处理"), "processes", "process")},
-        f"/processes/{PROCESS}/execution": {"post": execute},
+        **{f"/processes/{n}": {"get": _get(_("处理"), "processes", f"process.{n}")} for n in PROCESSES},
+        **{f"/processes/{n}/execution": {"post": execute | {"operationId": f"execute.{n}"}} for n in PROCESSES},
         "/jobs": {"get": _get(_("任务"), "processes", "jobs")},
         "/jobs/{job}": {"parameters": [named], "get": job, "delete": dismiss},
         "/jobs/{job}/results": {"parameters": [named], "get": results},
@@ -208,6 +212,25 @@ def _layer(principal: Principal, layer: Layer) -> dict[str, Any]:
     if gate.may(principal, layer, "delete"):
         item["delete"] = _write(principal, layer, "delete", "204")
     return paths
+
+
+def _coverage(key: str, title: str) -> dict[str, Any]:
+    address = f"/collections/{key}"
+    got = _get(f"{title}: coverage", key, f"{key}.coverage", "bbox", "bbox-crs", "datetime", "region")
+    got["parameters"] = [p for p in got["parameters"] if not p["$ref"].endswith("/f")]
+    got["parameters"].append(
+        {"name": "f", "in": "query", "required": False, "schema": {"type": "string", "enum": list(coverages.MEDIA)}}
+    )
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    got["responses"]["200"]["content"] = {
+        coverages.MEDIA[coverages.GEOTIFF]: binary,
+        coverages.MEDIA[coverages.COVERAGE_JSON]: {"schema": {"type": "object"}},
+    }
+    return {
+        address: {"get": _get(title, key, f"{key}.collection")},
+        f"{address}/schema": {"get": _get(title, key, f"{key}.schema", media="application/schema+json")},
+        f"{address}/coverage": {"get": got},
+    }
 
 
 def _equalled(of: dict[str, Any]) -> dict[str, Any]:

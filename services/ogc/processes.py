@@ -1,6 +1,7 @@
-"""Processes (OGC API Processes, Part 1) on the product's jobs: count what lies within a distance, by layer."""
+"""Processes (OGC API Processes, Part 1) on the product's jobs, each with what it checks, does and says of itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,9 @@ from services.access import gate
 from services.access.errors import Conflict, Invalid, LogInNeeded, NotFound
 from services.access.principal import Principal
 from services.catalog.layer import Layer
-from services.ogc.engine import PROCESS, asked
+from services.ogc import surface_process
+from services.ogc.engine import asked
+from services.ogc.jobs import PROCESS, SURFACE
 from services.operations import jobs
 from services.operations.models import Job
 
@@ -91,14 +94,24 @@ def _wrong(name: str, reason: str) -> Invalid:
     return Invalid(_("输入“%(name)s”有误：%(reason)s") % {"name": name[:60], "reason": reason}, {name[:60]: [reason]})
 
 
-class BufferCount(BaseProcessor):
-    """How pygeoapi describes the process."""
+@dataclass(frozen=True)
+class Offered:
+    """A process: what refuses bad inputs, what does the work, and how it is described."""
+
+    check: Callable[[Principal, Mapping[str, Any]], object]
+    execute: Callable[[Principal, Mapping[str, Any]], dict[str, Any]]
+    described: Callable[[], dict[str, Any]]
+
+
+class Told(BaseProcessor):
+    """How pygeoapi describes a process."""
 
     def __init__(self, definition: dict[str, Any]) -> None:
-        super().__init__(definition, _described())
+        self.process = definition["process"]
+        super().__init__(definition, OFFERED[self.process].described())
 
     def __repr__(self) -> str:
-        return f"<Process {PROCESS}>"
+        return f"<Process {self.process}>"
 
 
 class Manager(BaseManager):
@@ -112,19 +125,19 @@ class Manager(BaseManager):
         self, process_id: str, data_dict: Any, execution_mode: Any = None, **options: Any
     ) -> tuple[str, str, Any, JobStatus, dict[str, str]]:
         """Run the process, or submit it where the client prefers that."""
-        principal = asked().principal
+        principal, offered = asked().principal, OFFERED[process_id]
         if execution_mode == RequestedProcessExecutionMode.respond_async:
             if principal.is_public:
                 raise LogInNeeded(_("异步执行需要登录。"))
-            _checked(principal, data_dict)
-            job = jobs.submit(PROCESS, str(_described()["title"]), principal, data_dict)
+            offered.check(principal, data_dict)
+            job = jobs.submit(process_id, str(offered.described()["title"]), principal, data_dict)
             return str(job.pk), "application/json", None, JobStatus.accepted, {"Preference-Applied": "respond-async"}
-        return "", "application/json", buffer_count(principal, data_dict), JobStatus.successful, {}
+        return "", "application/json", offered.execute(principal, data_dict), JobStatus.successful, {}
 
     def get_jobs(self, status: Any = None, limit: int | None = None, offset: int | None = None) -> dict[str, Any]:
-        """A page of the principal's own jobs of this process, newest first."""
+        """A page of the principal's own jobs of processes, newest first."""
         principal = asked().principal
-        rows = Job.objects.none() if principal.is_public else Job.objects.filter(kind=PROCESS, user=principal.id)
+        rows = Job.objects.none() if principal.is_public else Job.objects.filter(kind__in=OFFERED, user=principal.id)
         start = offset or 0
         return {
             "jobs": [_told(job) for job in rows[start : start + (limit or 100)]],
@@ -153,7 +166,7 @@ class Manager(BaseManager):
 
     def _job(self, job_id: str) -> Job:
         job = jobs.mine(asked().principal, job_id)
-        if job.kind != PROCESS:
+        if job.kind not in OFFERED:
             raise NotFound(_("没有这个任务。"))
         return job
 
@@ -210,3 +223,9 @@ def _described() -> dict[str, Any]:
         },
         "example": {"inputs": {"point": [107.5, 31.21], "distance": 1000}},
     }
+
+
+OFFERED: dict[str, Offered] = {
+    PROCESS: Offered(_checked, buffer_count, _described),
+    SURFACE: Offered(surface_process.check, surface_process.execute, lambda: surface_process.described(SURFACE)),
+}

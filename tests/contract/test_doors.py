@@ -84,6 +84,13 @@ MEASURED = {
     "desk/compare/export", "desk/reports", "desk/reports/<slug:key>", "desk/reports/<slug:key>/export",
 }  # fmt: skip
 """Doors to devices and what they measured: tests/desk tries each as owner, neighbour, stranger and nobody."""
+AREAS = {
+    "surfaces/choices.json", "surfaces/<slug:key>/hours.json", "surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.png",
+    "surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.mvt", "surfaces/<uuid:pk>/cells.geojson",
+    "surfaces/<uuid:pk>/value.json", "surfaces/<uuid:pk>/surface.tif", "desk/surfaces/<uuid:pk>",
+    "ogc/collections/<str:key>/coverage",
+}  # fmt: skip
+"""Doors to whole areas, scoped by region: tests/surfaces/test_doors.py tries each with all four."""
 
 FILES = {"desk/files/<uuid:pk>", "desk/files/<uuid:pk>/remove", "devices/files"}
 """Doors to one file, the last for devices: tests/files tries each as owner, neighbour, stranger and nobody."""
@@ -191,7 +198,7 @@ def text(response: HttpResponse) -> str:
 
 
 def test_every_door_is_known() -> None:
-    known = OPEN | OWN | MEASURED | FILES | set(MANY) | set(ONE) | set(PARTS) | set(LAYERS) | set(WRITING)
+    known = OPEN | OWN | MEASURED | FILES | AREAS | set(MANY) | set(ONE) | set(PARTS) | set(LAYERS) | set(WRITING)
     assert sorted(set(routes()) - known) == []
     assert sorted(known - set(routes())) == [], "doors that are no more"
 

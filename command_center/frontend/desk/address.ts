@@ -42,6 +42,6 @@ export function write(page: string, place: Place): string {
 /** The part of a query that decides which rows are shown: no paging, no order. */
 export function filtersOf(query: URLSearchParams): URLSearchParams {
   const filters = new URLSearchParams(query);
-  for (const name of ["page", "size", "sort", "lang", "on", "view"]) filters.delete(name);
+  for (const name of ["page", "size", "sort", "lang", "on", "view", "surface"]) filters.delete(name);
   return filters;
 }

@@ -54,6 +54,8 @@ export class Workspace {
         onMove: () => this.moved(),
       });
       startSwitcher(this.map, (on) => this.switched(on));
+      const { startSurfaces } = await import("../map/surfaces");
+      void this.map.ready.then(() => startSurfaces(this.map!, this.place.query.get("surface"), (text) => this.keepInAddress("surface", text)));
       this.map.select(this.place.open);
       if (this.place.open && !location.hash) this.locate();
       if (!this.key && this.place.open) this.openPanel(this.place.open, false);
@@ -227,9 +229,14 @@ export class Workspace {
   }
 
   private switched(on: string[] | null): void {
+    this.keepInAddress("on", on?.join(",") ?? null);
+  }
+
+  /** Note how the screen looks in the address, without a step of the history. */
+  private keepInAddress(name: string, value: string | null): void {
     const query = new URLSearchParams(this.place.query);
-    if (on) query.set("on", on.join(","));
-    else query.delete("on");
+    if (value) query.set(name, value);
+    else query.delete(name);
     this.place = { ...this.place, query };
     history.replaceState(null, "", write(this.key, this.place));
   }
@@ -328,7 +335,7 @@ export class Workspace {
     new FormData(form).forEach((value, name) => {
       if (typeof value === "string" && value.trim()) query.append(name, value.trim());
     });
-    for (const kept of ["size", "sort", "on", "bbox", this.root.dataset.regionName ?? "region"]) {
+    for (const kept of ["size", "sort", "on", "surface", "bbox", this.root.dataset.regionName ?? "region"]) {
       const value = this.place.query.get(kept);
       if (value && !query.has(kept)) query.set(kept, value);
     }

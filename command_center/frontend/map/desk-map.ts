@@ -6,6 +6,7 @@ import {
   Popup,
   ScaleControl,
   type FilterSpecification,
+  type LngLat,
   type MapGeoJSONFeature,
   type MapMouseEvent,
   type StyleSpecification,
@@ -34,12 +35,14 @@ export class DeskMap {
   private hovered: { source: string; sourceLayer?: string; id: string } | null = null;
   private readonly popup = new Popup({ closeButton: false, closeOnClick: false, offset: 14, className: "hover-tip" });
 
-  private readonly ready: Promise<unknown>;
+  readonly ready: Promise<unknown>;
   private readonly shown: Set<string>;
   private readonly overlays = new Map<string, Overlay | null>();
   private readonly due = new Map<string, number>();
   private readonly fetched = new Map<string, number>();
   private narrowed: Record<string, string>;
+  /** Hears a click where no feature lies; true where it has an answer. */
+  onGround: ((place: LngLat) => boolean) | null = null;
 
   private constructor(
     readonly map: MapLibre,
@@ -203,8 +206,9 @@ export class DeskMap {
 
   private clicked(event: MapMouseEvent): void {
     const feature = this.under(event);
-    if (!feature) this.wishes.onPick(null);
-    else if (roleOf(feature.layer) === "cluster") {
+    if (!feature) {
+      if (!this.onGround?.(event.lngLat)) this.wishes.onPick(null);
+    } else if (roleOf(feature.layer) === "cluster") {
       this.map.easeTo({ center: event.lngLat, zoom: this.map.getZoom() + 2 });
     } else this.wishes.onPick({ key: keyOf(feature.source), id: String(feature.properties.id ?? feature.id) });
   }
