@@ -50,9 +50,12 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
     if principal.is_public or not any(gate.may(principal, layer) for layer in measured_layers()):
         return []
     return [
+        ("desk-alarms", "alert-triangle", _("告警中心")),
         ("desk-readings", "table", _("历史数据")),
         ("desk-compare", "chart-line", _("多点对比")),
         ("desk-rose", "wind", _("风玫瑰图")),
         ("desk-reports", "report-analytics", _("统计报表")),
+        ("desk-rules", "adjustments-horizontal", _("告警规则")),
+        ("desk-limits", "file-text", _("标准限值")),
         ("desk-devices", "router", _("设备管理")),
     ]

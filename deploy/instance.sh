@@ -141,7 +141,7 @@ start_services() {
 }
 
 # What run.sh starts, in the order in which it ends: devices before the gateway, the gateway before what it feeds.
-PROGRAMS='simulator gateway telemetry surfaces notify live web worker'
+PROGRAMS='simulator gateway telemetry alarms surfaces notify live web worker'
 
 # stop_instance: true when there was something to stop.
 stop_instance() {

@@ -43,6 +43,7 @@ start_product() {
   start_process gateway "$ROOT" python manage.py gateway "hj212:$HJ212_PORT" "http:$HTTP_PORT" "mqtt:$MQTT_PORT"
   start_process telemetry "$ROOT" python manage.py telemetry
   start_process surfaces "$ROOT" python manage.py surfaces
+  start_process alarms "$ROOT" python manage.py alarms
   start_process notify "$ROOT" python manage.py notify
   start_process simulator "$ROOT" python manage.py simulate --register 60 --port "$HJ212_PORT" --interval 20
 }

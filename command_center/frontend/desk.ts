@@ -12,6 +12,7 @@ import "./css/panel.css";
 import "./css/pages.css";
 import "./css/notices.css";
 import "./css/surfaces.css";
+import "./css/alarms.css";
 import "./css/telemetry.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";
@@ -19,6 +20,7 @@ import { startFind } from "./desk/find";
 import { startFilterForms, startPreferences } from "./desk/preferences";
 import { startToasts } from "./desk/toasts";
 import { fillCounts } from "./desk/counts";
+import { startChoosing } from "./desk/choosing";
 import { startReferences } from "./desk/references";
 import { startLive } from "./desk/live";
 
@@ -38,6 +40,8 @@ if (workspace) {
   void fillCounts();
 }
 if (document.querySelector("[data-chart]")) void import("./desk/charts").then(({ draw }) => draw());
+if (document.querySelector("[data-spot]")) void import("./map/spot").then(({ show }) => show());
+startChoosing();
 function drawMeasured(): void {
   if (document.querySelector("[data-curve]")) void import("./desk/curves").then(({ draw }) => draw());
   if (document.querySelector("[data-rose]")) void import("./desk/roses").then(({ draw }) => draw());

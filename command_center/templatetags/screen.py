@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 
 from services.catalog.layer import Layer
 from services.ogc.styles import legend
@@ -107,6 +107,18 @@ def colours(context: template.RequestContext) -> SafeString:
 def item(mapping: Any, key: Any) -> Any:
     """The value of a mapping under a key, or an empty text."""
     return mapping.get(key, "") if mapping else ""
+
+
+@register.filter
+def total(numbers: Any) -> int:
+    """The sum of some numbers."""
+    return sum(numbers)
+
+
+@register.filter
+def translated(text: str) -> str:
+    """A text of a row that came with the product, in the current language; another's own stays as it is."""
+    return gettext(text) if text else ""
 
 
 @register.filter

@@ -37,7 +37,8 @@ class Monitors(Layer):
     time = "measured_at"
     zoom = 9
     covers = (
-        "DZ-072", "DZ-073", "DZ-075", "DZ-077", "DZ-078", "DZ-079", "DZ-080", "DZ-082", "DZ-086", "DZ-087",
+        "DZ-072", "DZ-073", "DZ-075", "DZ-077", "DZ-078", "DZ-079", "DZ-080", "DZ-082", "DZ-083",
+        "DZ-084", "DZ-085", "DZ-086", "DZ-087",
         "DZ-088", "DZ-089", "DZ-090",
         "DZ-091", "DZ-092", "DZ-095", "DZ-096", "DZ-099", "LN-215",
     )  # fmt: skip

@@ -32,6 +32,8 @@ class SewagePlant(Feature):
         FIRST_B = "1B", _("一级B")
         SECOND = "2", _("二级")
 
+    limited_by = "standard"
+
     geom = PointField(_("位置"), null=True, blank=True)
     state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.RUNNING)
     kind = models.CharField(_("设施类型"), max_length=8, choices=Kind.choices, default=Kind.URBAN)

@@ -10,9 +10,13 @@ DAY = date(2026, 11, 1)
 
 
 def test_limits_of_the_three_classes() -> None:
-    assert limits("1A", DAY) == {"cod": 50, "ammonia": 5, "nitrogen": 15, "phosphorus": 0.5}
-    assert limits("1B", DAY) == {"cod": 60, "ammonia": 8, "nitrogen": 20, "phosphorus": 1}
-    assert limits("2", DAY) == {"cod": 100, "ammonia": 25, "phosphorus": 3}
+    assert limits("1A", DAY) == {
+        "cod": 50, "bod": 10, "solids": 10, "ammonia": 5, "nitrogen": 15, "phosphorus": 0.5, "ph": 9,
+    }  # fmt: skip
+    assert limits("1B", DAY) == {
+        "cod": 60, "bod": 20, "solids": 20, "ammonia": 8, "nitrogen": 20, "phosphorus": 1, "ph": 9,
+    }  # fmt: skip
+    assert limits("2", DAY) == {"cod": 100, "bod": 30, "solids": 30, "ammonia": 25, "phosphorus": 3, "ph": 9}
 
 
 @pytest.mark.parametrize(("temperature", "limit"), [(12.1, 5), (12.0, 8), (4.0, 8), (None, 5)])

@@ -133,6 +133,8 @@ class Batch:
         """Of each device and factor the newest."""
         self.hours = [_MARK.pack(3, 4, device, 2, Span.HOUR, 8, at) for device, at in marks]
         """The hours that have to be computed again."""
+        self.arrivals = _arrivals(keys, kept)
+        """What there is to judge."""
         ends = [_EPOCH + timedelta(days=day + more) for day in days for more in (0, 1)]
         # A day of UTC may lie in two months of China.
         self.months = {partitions.month_of(end) for end in ends}
@@ -179,6 +181,21 @@ def _newest(keys: list[_Key]) -> set[_Key]:
     return set(found.values())
 
 
+def _arrivals(keys: list[_Key], kept: dict[_Key, _Kept]) -> list[bytes]:
+    """From when to when values came, by device, span and whether they are late."""
+    found: dict[tuple[int, int, bool], tuple[int, int]] = {}
+    for key in keys:
+        device, _factor, span, at = key
+        name = (device, span, kept[key][7])
+        low, high = found.get(name, (at, at))
+        if at <= low or at >= high:
+            found[name] = (min(low, at), max(high, at))
+    return [
+        _ARRIVAL.pack(5, 4, device, 2, span, 8, low, 8, high, 1, late)
+        for (device, span, late), (low, high) in found.items()
+    ]
+
+
 def _number(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
@@ -186,6 +203,7 @@ def _number(at: datetime) -> int:
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 _MARK = struct.Struct("!hiiihiq")
+_ARRIVAL = struct.Struct("!hiiihiqiqiB")
 _PLAIN = struct.Struct("!hiqiqidiiihihihiBiBiii")
 """One row of binary COPY: each field with its length before it, -1 for NULL. Packing a row at once takes a quarter of
 the time that adapting its values one by one does."""

@@ -23,6 +23,8 @@ GATHER = 0.3
 """Seconds for which arrivals gather before they are shown."""
 RECENT = timedelta(seconds=20)
 """What a wake-up shows: a commit may come some seconds after the reception."""
+ARRIVALS_KEPT = timedelta(days=7)
+"""How long what came in waits for whoever judges it."""
 EVERY = {"columns": 3, "silence": 15, "finished": 20, "running": 300, "housekeeping": 3600}
 """Seconds from one run of each to its next."""
 
@@ -80,6 +82,7 @@ def housekeeping() -> None:
     folder = getattr(settings, "READINGS_ARCHIVE", None)
     partitions.retire(partitions.raw(), getattr(settings, "READINGS_KEEP_MONTHS", 0), Path(folder) if folder else None)
     Quarantined.objects.filter(received_at__lt=timezone.now() - QUARANTINE_KEPT).delete()
+    partitions.raw().execute("delete from telemetry_arrival where noted_at < now() - %s", [ARRIVALS_KEPT])
     features.write()
 
 

@@ -23,6 +23,8 @@ SETTLED = timedelta(seconds=30)
 """How long after its end a span waits for readings under way."""
 AT_ONCE = 24
 """Hours (days, months) of one transaction: a long back-fill is taken in pieces."""
+LATE = 2
+"""Lengths of a span after its end, beyond which its value counts as late."""
 DAY_FROM, NIGHT_FROM = 6, 22
 """Hours of the day at which day and night begin for noise (GB 12523, clause on terms); a night belongs to the day on
 which it begins."""
@@ -52,7 +54,7 @@ def compute(
     written = dict.fromkeys((Span.HOUR, Span.DAY, Span.MONTH), 0)
     for span in written:
         while True:
-            done, rows = _take(link, rules, span, None if running else moment - SETTLED)
+            done, rows = _take(link, rules, span, None if running else moment - SETTLED, moment)
             written[span] += rows
             if not done:
                 break
@@ -124,7 +126,9 @@ def _whole(span: Span, day: date) -> int:
     return {Span.DAY: 24, Span.DAYTIME: 16, Span.NIGHT: 8, Span.LDN: 2, Span.MONTH: (end - begin).days}[span]
 
 
-def _take(link: psycopg.Connection, rules: _Rules, span: Span, before: datetime | None) -> tuple[int, int]:
+def _take(
+    link: psycopg.Connection, rules: _Rules, span: Span, before: datetime | None, now: datetime | None = None
+) -> tuple[int, int]:
     """Compute the oldest marked spans in one transaction; how many of them, and rows written."""
     latest = None if before is None else begin_of(span, before) - timedelta(microseconds=1)
     with link.transaction():
@@ -152,6 +156,10 @@ def _take(link: psycopg.Connection, rules: _Rules, span: Span, before: datetime 
                 partitions.make(link, partitions.month_of(at))
             sent = link.execute("select distinct factor from telemetry_latest join bucket using (device)").fetchall()
             written += _COMPUTE[span](link, rules.among({factor for (factor,) in sent}), at)
+            end = end_of(span, at)
+            moment = now or timezone.now()
+            if end + SETTLED <= moment:
+                link.execute(_ARRIVED, {"span": span, "at": at, "late": moment > end + LATE * (end - at)})
             if span in _NEXT:
                 link.execute(
                     "insert into telemetry_mark (device, span, at) select device, %s, %s from bucket",
@@ -246,6 +254,9 @@ _BUCKET = """
 insert into bucket
 select d.id, d.base, case d.base when %(real)s then 3600 / d.interval when %(minute)s then 60 / d.minute_span else 1 end
 from telemetry_device d join taken t on t.device = d.id where t.at = %(at)s"""
+_ARRIVED = """
+insert into telemetry_arrival (device, span, low, high, late)
+select device, %(span)s, %(at)s, %(at)s, %(late)s from bucket"""
 _FOLLOWING = """
 insert into telemetry_mark (device, span, at)
 select distinct k.device, %(span)s, n.at

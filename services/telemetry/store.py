@@ -97,6 +97,7 @@ class Store:
             self._latest(cursor, batch)
             cursor.execute(f"notify {STORED}")
             _copy(cursor, _COPY_MARKS, batch.hours)
+            _copy(cursor, _COPY_ARRIVALS, batch.arrivals)
 
     def _insert(self, cursor: psycopg.Cursor, batch: Batch) -> int:
         """Store what is new of a batch and return how many rows that were; all are staged where some were there.
@@ -177,6 +178,7 @@ create temp table if not exists arriving (
 ) on commit delete rows"""
 _COPY = f"copy telemetry_reading ({_COLUMNS}) from stdin with (format binary)"
 _COPY_STAGED = f"copy arriving ({_COLUMNS}) from stdin with (format binary)"
+_COPY_ARRIVALS = "copy telemetry_arrival (device, span, low, high, late) from stdin with (format binary)"
 _COPY_MARKS = "copy telemetry_mark (device, span, at) from stdin with (format binary)"
 _INSERT = f"""
 insert into telemetry_reading ({_COLUMNS}) select {_COLUMNS} from arriving on conflict do nothing"""  # noqa: S608

@@ -82,6 +82,9 @@ MEASURED = {
     "desk/devices", "desk/devices/candidates", "desk/devices/<int:pk>", "desk/devices/<int:pk>/approve",
     "desk/devices/<int:pk>/block", "desk/points", "desk/readings", "desk/readings/export", "desk/rose", "desk/compare",
     "desk/compare/export", "desk/reports", "desk/reports/<slug:key>", "desk/reports/<slug:key>/export",
+    "desk/alarms", "desk/alarms/badge", "desk/alarms/export", "desk/alarms/acknowledge",
+    "desk/alarms/<uuid:pk>", "desk/alarms/<uuid:pk>/<slug:name>", "desk/rules", "desk/rules/new", "desk/rules/<int:pk>",
+    "desk/rules/<int:pk>/switch", "desk/limits", "desk/limits/new", "desk/limits/<int:pk>",
 }  # fmt: skip
 """Doors to devices and what they measured: tests/desk tries each as owner, neighbour, stranger and nobody."""
 AREAS = {
@@ -117,6 +120,7 @@ ONE: dict[str, Address] = {
 PARTS: dict[str, Address] = {
     "desk/<slug:key>/<uuid:pk>/nearby": lambda m: f"/desk/{m.layer.key}/{m.pk}/nearby",
     "desk/<slug:key>/<uuid:pk>/curves": lambda m: f"/desk/{m.layer.key}/{m.pk}/curves",
+    "desk/<slug:key>/<uuid:pk>/alarms": lambda m: f"/desk/{m.layer.key}/{m.pk}/alarms",
     "desk/<slug:key>/<uuid:pk>/edit": lambda m: f"/desk/{m.layer.key}/{m.pk}/edit",
     "desk/<slug:key>/<uuid:pk>/files": lambda m: f"/desk/{m.layer.key}/{m.pk}/files",
     "desk/<slug:key>/<uuid:pk>/history": lambda m: f"/desk/{m.layer.key}/{m.pk}/history",

@@ -1,10 +1,10 @@
 // Curves of what devices measured, or bars: one chart a unit, time in China's zone, gaps where nothing valid was measured.
 import { BarChart, LineChart } from "echarts/charts";
-import { GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
+import { GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import { connect, getInstanceByDom, init, use, type EChartsCoreOption } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 
-use([BarChart, LineChart, GridComponent, LegendComponent, TooltipComponent, CanvasRenderer]);
+use([BarChart, LineChart, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, CanvasRenderer]);
 
 interface Series {
   name: string;
@@ -16,6 +16,10 @@ interface Curves {
   unit: string;
   kind?: "line" | "bar";
   series: Series[];
+  /** A limit to draw as a line, and a time to shade. */
+  limit?: number | null;
+  limitName?: string;
+  area?: [number, number];
 }
 
 const COLOURS = ["#2f6fd6", "#e08a1e", "#2a9d6f", "#b2479a", "#7a6ff0", "#c0392b", "#4aa8c9", "#8d7a3a"];
@@ -70,7 +74,7 @@ function token(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function options({ unit, kind = "line", series }: Curves): EChartsCoreOption {
+function options({ unit, kind = "line", series, limit, limitName, area }: Curves): EChartsCoreOption {
   const font = { fontFamily: getComputedStyle(document.body).fontFamily, color: token("--z-text"), fontSize: 11 };
   const axis = { axisLine: { lineStyle: { color: token("--line") } }, axisLabel: { ...font, color: token("--z-muted") } };
   return {
@@ -88,12 +92,26 @@ function options({ unit, kind = "line", series }: Curves): EChartsCoreOption {
     },
     xAxis: { type: "time", ...axis, axisLabel: { ...axis.axisLabel, hideOverlap: true }, splitLine: { show: false } },
     yAxis: { type: "value", name: unit, nameTextStyle: { ...font, align: "left" }, scale: kind === "line", ...axis, splitLine: { lineStyle: { color: token("--line-soft") } } },
-    series: series.map(({ name, digits, points }) => ({
+    series: series.map(({ name, digits, points }, place) => ({
       name, data: points,
       ...(kind === "bar"
         ? { type: "bar", barMaxWidth: 22, barMinWidth: 1, large: points.length > 2000 }
         : { type: "line", showSymbol: points.length < 3, symbolSize: 4, lineStyle: { width: 1.5 }, connectNulls: false, sampling: "lttb" }),
+      ...(place === 0 && { markLine: line(limit, limitName, font), markArea: shade(area) }),
       tooltip: { valueFormatter: (value: unknown) => (typeof value === "number" ? `${value.toFixed(digits)} ${unit}` : "—") },
     })),
   };
+}
+
+function line(limit: number | null | undefined, name: string | undefined, font: object): object | undefined {
+  if (limit === null || limit === undefined) return undefined;
+  return {
+    silent: true, symbol: "none", lineStyle: { color: "#e03131", type: "dashed", width: 1.2 },
+    label: { ...font, color: "#e03131", position: "insideEndTop", formatter: `${name ?? ""} ${limit}` }, data: [{ yAxis: limit }],
+  };
+}
+
+function shade(area: [number, number] | undefined): object | undefined {
+  if (!area) return undefined;
+  return { silent: true, itemStyle: { color: "rgba(224, 49, 49, .1)" }, data: [[{ xAxis: area[0] }, { xAxis: area[1] }]] };
 }

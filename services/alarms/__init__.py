@@ -1,0 +1,1 @@
+"""Alarms: rules as rows, one episode for each exceedance, and what people do about it."""

@@ -1,0 +1,15 @@
+"""Admin pages of the deadlines; rules and limits have pages of their own on the desk."""
+
+from django.contrib import admin
+
+from services.admin.admin import ForAdministrators
+from services.alarms.models import Deadline
+
+
+@admin.register(Deadline)
+class DeadlineAdmin(ForAdministrators, admin.ModelAdmin):
+    """How long a step may take at a level, and who is told then."""
+
+    list_display = ("level", "step", "minutes", "rule", "roles", "raise_to")
+    list_filter = ("level", "step")
+    list_select_related = ("rule",)

@@ -1,0 +1,331 @@
+"""Rules, deadlines, episodes with what was done about them, and what the evaluator remembers."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from services.accounts.roles import Role
+from services.alarms.conditions import check
+from services.catalog.ids import UUID7, uuid7
+from services.catalog.models import FeatureIndex
+from services.limits.models import Period
+from services.notify.models import Level as NoticeLevel
+from services.telemetry.models import Device, Factor
+from services.telemetry.spans import Span
+
+
+class Level(models.TextChoices):
+    """The four levels, most urgent first."""
+
+    RED = NoticeLevel.RED.value, _("红色")
+    ORANGE = NoticeLevel.ORANGE.value, _("橙色")
+    YELLOW = NoticeLevel.YELLOW.value, _("黄色")
+    BLUE = NoticeLevel.BLUE.value, _("蓝色")
+
+
+URGENCY = {level: number for number, level in enumerate(Level.values)}
+"""0 is the most urgent."""
+
+
+class Rule(models.Model):
+    """When an alarm is raised, for which features, how urgent it is and who is told."""
+
+    class Kind(models.TextChoices):
+        """What a rule looks at."""
+
+        MEASURE = "measure", _("监测值")
+        SILENCE = "silence", _("设备静默")
+        QUALITY = "quality", _("数据质量")
+        REPORT = "report", _("设备异常报告")
+
+    SPANS = [Span.REAL, Span.MINUTE, Span.HOUR, Span.DAY, Span.DAYTIME, Span.NIGHT]
+
+    key = models.SlugField(_("标识"), max_length=60, unique=True, null=True, blank=True, editable=False)
+    name = models.CharField(_("名称"), max_length=100)
+    kind = models.CharField(_("判断对象"), max_length=8, choices=Kind.choices, default=Kind.MEASURE)
+    enabled = models.BooleanField(_("启用"), default=True)
+    layer = models.CharField(_("图层"), max_length=64)
+    region = models.CharField(_("行政区"), max_length=12, blank=True, help_text=_("行政区划代码，留空为全部。"))
+    features = ArrayField(models.UUIDField(), verbose_name=_("指定要素"), default=list, blank=True)
+    factor = models.ForeignKey(Factor, models.PROTECT, verbose_name=_("监测因子"), null=True, blank=True)
+    span = models.PositiveSmallIntegerField(
+        _("数据"), choices=[(s.value, s.label) for s in SPANS], default=Span.REAL.value
+    )
+    window = models.PositiveSmallIntegerField(
+        _("平均窗口（分钟）"), default=0, help_text=_("大于0时，value为该窗口内的平均值；仅用于实时数据和分钟数据。")
+    )
+    standard = models.CharField(_("限值标准"), max_length=40, blank=True)
+    minutes = models.PositiveIntegerField(_("限值平均时间（分钟）"), null=True, blank=True)
+    grade = models.CharField(_("限值级别"), max_length=20, blank=True, help_text=_("留空时取要素自己的级别。"))
+    stage = models.CharField(_("施工阶段"), max_length=40, blank=True)
+    threshold = models.FloatField(_("固定限值"), null=True, blank=True, help_text=_("不引用标准时使用。"))
+    condition = models.CharField(_("触发条件"), max_length=300, default="value > limit")
+    clear = models.CharField(
+        _("解除条件"), max_length=300, blank=True, help_text=_("留空时为触发条件不成立；写得更严可避免反复。")
+    )
+    downward = models.BooleanField(_("越低越严重"), default=False)
+    level = models.CharField(_("级别"), max_length=6, choices=Level.choices, default=Level.YELLOW)
+    red_when = models.CharField(_("升为红色的条件"), max_length=300, blank=True)
+    orange_when = models.CharField(_("升为橙色的条件"), max_length=300, blank=True)
+    yellow_when = models.CharField(_("升为黄色的条件"), max_length=300, blank=True)
+    for_minutes = models.PositiveIntegerField(_("持续时间（分钟）"), default=0)
+    n_least = models.PositiveSmallIntegerField(_("连续次数"), default=1)
+    clear_minutes = models.PositiveIntegerField(_("恢复后观察（分钟）"), default=0)
+    period = models.CharField(_("时段"), max_length=5, choices=Period.choices, blank=True)
+    weekdays = models.CharField(_("星期"), max_length=7, default="1234567", help_text=_("1为星期一，7为星期日。"))
+    roles = ArrayField(
+        models.CharField(max_length=20, choices=Role.choices), verbose_name=_("通知角色"), default=list, blank=True
+    )
+    users = models.ManyToManyField(settings.AUTH_USER_MODEL, verbose_name=_("通知人员"), blank=True, related_name="+")
+    template = models.SlugField(_("消息模板"), max_length=50, default="alarm")
+    valid_from = models.DateField(_("启用日期"))
+    valid_to = models.DateField(_("失效日期"), null=True, blank=True, help_text=_("自当日起不再适用。"))
+    citation = models.CharField(_("依据"), max_length=200, blank=True)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    trouble = models.CharField(_("计算错误"), max_length=300, blank=True, editable=False)
+    updated_at = models.DateTimeField(_("更新时间"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("告警规则")
+        verbose_name_plural = _("告警规则")
+        ordering = ["layer", "name", "id"]
+
+    def __str__(self) -> str:
+        return str(_(self.name))
+
+    def clean(self) -> None:
+        problems: dict[str, object] = {}
+        if self.kind in (self.Kind.MEASURE, self.Kind.QUALITY) and self.factor_id is None:
+            problems["factor"] = _("请选择监测因子。")
+        if self.kind in (self.Kind.MEASURE, self.Kind.QUALITY):
+            for name in ("condition", "clear", "red_when", "orange_when", "yellow_when"):
+                text = getattr(self, name)
+                if not text and name != "condition":
+                    continue
+                if problem := check(text):
+                    problems[name] = problem
+                elif "limit" in text and not self.standard and self.threshold is None:
+                    problems[name] = _("条件用到limit：请填写限值标准或固定限值。")
+        if self.kind == self.Kind.SILENCE and not self.for_minutes:
+            problems["for_minutes"] = _("请填写静默多少分钟后告警。")
+        if self.window and self.span not in (Span.REAL, Span.MINUTE):
+            problems["window"] = _("平均窗口仅用于实时数据和分钟数据。")
+        if not self.weekdays or set(self.weekdays) - set("1234567"):
+            problems["weekdays"] = _("请填写1到7的数字。")
+        if self.valid_to is not None and self.valid_from is not None and self.valid_to <= self.valid_from:
+            problems["valid_to"] = _("失效日期应晚于启用日期。")
+        if problems:
+            raise ValidationError(problems)
+
+
+class Deadline(models.Model):
+    """How long a step may take at a level, and who is told when it has not been taken: the way up."""
+
+    class Step(models.TextChoices):
+        """What is to be done in time, counted from when the alarm was raised."""
+
+        ACKNOWLEDGE = "acknowledge", _("确认")
+        HANDLE = "handle", _("处置")
+        CLOSE = "close", _("办结")
+
+    rule = models.ForeignKey(
+        Rule, models.CASCADE, verbose_name=_("规则"), null=True, blank=True, related_name="deadlines",
+        help_text=_("留空适用于全部规则；规则有自己的期限时以其为准。"),
+    )  # fmt: skip
+    level = models.CharField(_("级别"), max_length=6, choices=Level.choices)
+    step = models.CharField(_("环节"), max_length=12, choices=Step.choices)
+    minutes = models.PositiveIntegerField(_("期限（分钟）"))
+    roles = ArrayField(
+        models.CharField(max_length=20, choices=Role.choices), verbose_name=_("超期通知角色"), default=list, blank=True
+    )
+    raise_to = models.CharField(_("超期升级为"), max_length=6, choices=Level.choices, blank=True)
+
+    class Meta:
+        verbose_name = _("告警处置期限")
+        verbose_name_plural = _("告警处置期限")
+        ordering = ["rule", "level", "step", "minutes", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_level_display()} {self.get_step_display()} {self.minutes}"
+
+
+class Episode(models.Model):
+    """One exceedance of a rule at a device, from its first reading to its end, and how far people are with it."""
+
+    class State(models.TextChoices):
+        """What people made of it."""
+
+        OPEN = "open", _("待确认")
+        ACKNOWLEDGED = "acknowledged", _("已确认")
+        ASSIGNED = "assigned", _("已指派")
+        HANDLED = "handled", _("已处置")
+        CLOSED = "closed", _("已办结")
+        FALSE = "false", _("误报")
+
+    class Disposition(models.TextChoices):
+        """Why a true exceedance needs no measures: the limit stays what it is."""
+
+        NIGHT_PERMIT = "night_permit", _("持有夜间施工许可")
+        EMERGENCY = "emergency", _("抢修抢险")
+        WEATHER = "weather", _("沙尘等不利气象")
+        OUTSIDE = "outside", _("外部来源影响")
+        MEASURES = "measures", _("已采取措施")
+
+    UNDONE = (State.OPEN, State.ACKNOWLEDGED, State.ASSIGNED)
+    DONE = (State.CLOSED, State.FALSE)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, db_default=UUID7(), editable=False)
+    rule = models.ForeignKey(Rule, models.PROTECT, verbose_name=_("规则"), related_name="episodes")
+    device = models.ForeignKey(Device, models.DO_NOTHING, verbose_name=_("设备"), db_constraint=False, related_name="+")
+    # A feature may go; its alarms stay.
+    feature = models.ForeignKey(
+        FeatureIndex, models.DO_NOTHING, verbose_name=_("要素"), null=True, db_constraint=False, related_name="+"
+    )
+    factor = models.ForeignKey(Factor, models.PROTECT, verbose_name=_("监测因子"), null=True, related_name="+")
+    subject = models.CharField(_("异常类型"), max_length=20, blank=True)
+    level = models.CharField(_("级别"), max_length=6, choices=Level.choices)
+    state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.OPEN)
+    began_at = models.DateTimeField(_("开始时间"))
+    raised_at = models.DateTimeField(_("告警时间"), db_default=Now())
+    last_at = models.DateTimeField(_("最近超标"))
+    ended_at = models.DateTimeField(_("恢复时间"), null=True)
+    value = models.FloatField(_("最近值"), null=True)
+    peak = models.FloatField(_("峰值"), null=True)
+    peak_at = models.DateTimeField(_("峰值时间"), null=True)
+    limit = models.FloatField(_("限值"), null=True)
+    count = models.PositiveIntegerField(_("超标次数"), default=0)
+    late = models.BooleanField(_("补传超标"), default=False)
+    withdrawn = models.BooleanField(_("已撤销"), default=False)
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name=_("责任人"), null=True, related_name="+"
+    )
+    disposition = models.CharField(_("处置说明"), max_length=12, choices=Disposition.choices, blank=True)
+    acknowledged_at = models.DateTimeField(_("确认时间"), null=True)
+    handled_at = models.DateTimeField(_("处置时间"), null=True)
+    closed_at = models.DateTimeField(_("办结时间"), null=True)
+
+    class Meta:
+        verbose_name = _("告警")
+        verbose_name_plural = _("告警")
+        ordering = ["-raised_at", "-id"]
+        indexes = [
+            models.Index(fields=["-raised_at", "-id"], name="episode_newest"),
+            models.Index(fields=["feature", "-raised_at"], name="episode_feature"),
+            models.Index(fields=["rule", "device", "factor", "began_at"], name="episode_of_key"),
+            models.Index(
+                fields=["level"],
+                name="episode_undone",
+                condition=models.Q(state__in=["open", "acknowledged", "assigned", "handled"]),
+            ),
+        ]
+        constraints = [
+            # I4: whatever evaluators do at once, an exceedance that lasts is one episode.
+            models.UniqueConstraint(
+                fields=["rule", "device", "factor", "subject"], name="episode_open_once", nulls_distinct=False,
+                condition=models.Q(ended_at=None, late=False),
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.began_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def lasted(self) -> timedelta:
+        """From its begin to its end, or to the last exceedance so far."""
+        return (self.ended_at or self.last_at) - self.began_at
+
+
+class Act(models.Model):
+    """One thing that happened to an episode: by a person, by the evaluator, by a deadline."""
+
+    class Kind(models.TextChoices):
+        """What happened."""
+
+        RAISED = "raised", _("触发")
+        WORSENED = "worsened", _("升级")
+        ENDED = "ended", _("恢复")
+        LATE = "late", _("补传判定")
+        WITHDRAWN = "withdrawn", _("撤销")
+        ACKNOWLEDGED = "acknowledged", _("确认")
+        ASSIGNED = "assigned", _("指派")
+        HANDLED = "handled", _("处置")
+        CLOSED = "closed", _("办结")
+        FALSE = "false", _("判为误报")
+        REOPENED = "reopened", _("退回")
+        COMMENTED = "commented", _("备注")
+        OVERDUE = "overdue", _("超期上报")
+
+    episode = models.ForeignKey(Episode, models.CASCADE, verbose_name=_("告警"), related_name="acts")
+    kind = models.CharField(_("动作"), max_length=12, choices=Kind.choices)
+    at = models.DateTimeField(_("时间"), db_default=Now())
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name=_("人员"), null=True, related_name="+"
+    )
+    deadline = models.ForeignKey(Deadline, models.SET_NULL, verbose_name=_("期限"), null=True, related_name="+")
+    level = models.CharField(_("级别"), max_length=6, choices=Level.choices, blank=True)
+    value = models.FloatField(_("数值"), null=True)
+    text = models.CharField(_("说明"), max_length=1000, blank=True)
+
+    class Meta:
+        verbose_name = _("告警记录")
+        verbose_name_plural = _("告警记录")
+        ordering = ["at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["episode", "deadline"], name="overdue_once", condition=models.Q(deadline__isnull=False)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.at:%Y-%m-%d %H:%M}"
+
+
+class Told(models.Model):
+    """Somebody who was told of an episode: who may acknowledge it, and the evidence that they were."""
+
+    episode = models.ForeignKey(Episode, models.CASCADE, verbose_name=_("告警"), related_name="told")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("人员"), related_name="+")
+    kind = models.CharField(_("缘由"), max_length=12, choices=Act.Kind.choices)
+    at = models.DateTimeField(_("时间"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("告知记录")
+        verbose_name_plural = _("告知记录")
+        ordering = ["at", "id"]
+        indexes = [models.Index(fields=["user", "episode"], name="told_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.kind}"
+
+
+class Watch(models.Model):
+    """What the evaluator remembers of a rule at a device where it is not calm: the state up to a settled moment."""
+
+    rule = models.ForeignKey(Rule, models.CASCADE, related_name="+")
+    device = models.IntegerField()
+    version = models.PositiveIntegerField()
+    settled_at = models.DateTimeField()
+    state = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rule", "device"], name="watch_once")]
+
+    def __str__(self) -> str:
+        return f"{self.rule_id} {self.device}"
+
+
+class Report(models.Model):
+    """A device about which something that is no value was reported, such as a flood of packets; read and taken away."""
+
+    device = models.IntegerField()
+    subject = models.CharField(max_length=20)
+    text = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.device} {self.subject}"

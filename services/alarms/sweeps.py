@@ -1,0 +1,180 @@
+"""What time alone brings about: devices that fell silent, reports that ceased, deadlines that passed."""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+import psycopg
+from django.db import transaction
+from django.utils import timezone
+
+from services.alarms import telling
+from services.alarms.models import URGENCY, Act, Deadline, Episode, Report, Rule
+from services.alarms.places import Place, Rules, places
+from services.limits.rows import ZONE, day_of, period_of
+from services.telemetry.partitions import raw
+
+LOCK = 7_303_100
+"""Advisory lock of whoever sweeps; the others leave it to them."""
+QUIET = 5
+"""Minutes without a report after which an irregularity is over, where the rule says no other."""
+
+
+def sweep(now: datetime | None = None) -> int:
+    """Raise and end what depends on the clock; how many episodes changed. Each part in a transaction of its own."""
+    moment = now or timezone.now()
+    return sum(part(moment) for part in (silence, reports, deadlines))
+
+
+@transaction.atomic
+def silence(now: datetime) -> int:
+    """Raise an alarm for devices that were not heard for too long, and end those of devices that were."""
+    link = raw()
+    if not _alone(link):
+        return 0
+    rules = [rule for rule in Rules(now).all if rule.kind == Rule.Kind.SILENCE and _on(rule, now)]
+    shortest = min((rule.for_minutes for rule in rules), default=None)
+    open_now = {(e.rule_id, e.device_id): e for e in _open(Rule.Kind.SILENCE)}
+    changed = 0
+    if shortest is not None:
+        before = now - timedelta(minutes=shortest)
+        heard: dict[int, datetime] = dict(link.execute(_SILENT, [before]).fetchall())
+        known = places(heard)
+        table = Rules(now, rules)
+        for device, place in known.items():
+            for rule in table.at(place, (Rule.Kind.SILENCE,)):
+                if (rule.pk, device) in open_now or heard[device] > now - timedelta(minutes=rule.for_minutes):
+                    continue
+                _raise(rule, place, "", heard[device], now)
+                changed += 1
+    if open_now:
+        rows = link.execute(_HEARD, [list({device for _rule, device in open_now})]).fetchall()
+        back = {device: (at, state) for device, at, state in rows}
+        for (_rule, device), episode in open_now.items():
+            at, state = back.get(device, (None, ""))
+            if state != "active" or (at is not None and at > episode.began_at):
+                episode.last_at = max(episode.last_at, min(at or now, now))
+                _end(episode, episode.last_at)
+                changed += 1
+    return changed
+
+
+@transaction.atomic
+def reports(now: datetime) -> int:
+    """Raise one alarm for what was reported of a device however often, and end it when reports cease."""
+    link = raw()
+    if not _alone(link):
+        return 0
+    found: dict[tuple[int, str], list[Report]] = defaultdict(list)
+    rows = list(Report.objects.select_for_update(skip_locked=True).order_by("at")[:10_000])
+    for row in rows:
+        found[row.device, row.subject].append(row)
+    known, table = places({device for device, _subject in found}), Rules(now)
+    open_now = {(e.rule_id, e.device_id, e.subject): e for e in _open(Rule.Kind.REPORT)}
+    changed = 0
+    for (device, subject), some in found.items():
+        place = known.get(device)
+        for rule in table.at(place, (Rule.Kind.REPORT,)) if place else ():
+            episode = open_now.get((rule.pk, device, subject))
+            if not _on(rule, some[-1].at):
+                continue
+            if episode is None:
+                episode = _raise(rule, place, subject, some[0].at, some[-1].at, some[-1].text, len(some))
+                open_now[rule.pk, device, subject] = episode
+                changed += 1
+            else:
+                episode.last_at, episode.count = max(episode.last_at, some[-1].at), episode.count + len(some)
+                episode.save(update_fields=["last_at", "count"])
+    Report.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    for episode in open_now.values():
+        if episode.last_at < now - timedelta(minutes=episode.rule.clear_minutes or QUIET):
+            _end(episode, episode.last_at)
+            changed += 1
+    return changed
+
+
+def report(link: psycopg.Connection, device: int, subject: str, text: str = "") -> None:
+    """Note that a device behaves oddly, over any psycopg connection: one alarm comes of it however often it is said."""
+    link.execute(
+        "insert into alarms_report (device, subject, text) values (%s, %s, %s)", [device, subject[:20], text[:200]]
+    )
+
+
+@transaction.atomic
+def deadlines(now: datetime) -> int:
+    """Tell of alarms with which people are not far enough in time, once for each deadline, and raise their level."""
+    if not _alone(raw()):
+        return 0
+    changed = 0
+    table = list(Deadline.objects.select_related("rule"))
+    own = {deadline.rule_id for deadline in table if deadline.rule_id}
+    for deadline in table:
+        states = AWAITING[deadline.step]
+        rows = Episode.objects.filter(
+            level=deadline.level, state__in=states, late=False, withdrawn=False,
+            raised_at__lte=now - timedelta(minutes=deadline.minutes),
+        )  # fmt: skip
+        rows = rows.filter(rule=deadline.rule_id) if deadline.rule_id else rows.exclude(rule__in=own)
+        rows = rows.exclude(acts__deadline=deadline)
+        for episode in rows.select_for_update(of=("self",)).select_related("rule", "factor"):
+            if deadline.raise_to and URGENCY[deadline.raise_to] < URGENCY[episode.level]:
+                episode.level = deadline.raise_to
+                episode.save(update_fields=["level"])
+            telling.told_of(episode, Act.Kind.OVERDUE, deadline=deadline)
+            changed += 1
+    return changed
+
+
+AWAITING: dict[str, tuple[str, ...]] = {
+    Deadline.Step.ACKNOWLEDGE: (Episode.State.OPEN,),
+    Deadline.Step.HANDLE: Episode.UNDONE,
+    Deadline.Step.CLOSE: (*Episode.UNDONE, Episode.State.HANDLED),
+}
+"""Step → the states in which it has not been taken yet."""
+
+
+def _alone(link: psycopg.Connection) -> bool:
+    found = link.execute("select pg_try_advisory_xact_lock(%s)", [LOCK]).fetchone()
+    return bool(found and found[0])
+
+
+def _on(rule: Rule, at: datetime) -> bool:
+    day = day_of(at)
+    return (
+        rule.valid_from <= day
+        and (rule.valid_to is None or day < rule.valid_to)
+        and str(at.astimezone(ZONE).isoweekday()) in rule.weekdays
+        and rule.period in ("", period_of(at))
+    )
+
+
+def _open(kind: str) -> list[Episode]:
+    rows = Episode.objects.filter(rule__kind=kind, ended_at=None, late=False)
+    return list(rows.select_for_update(of=("self",)).select_related("rule", "factor"))
+
+
+def _raise(
+    rule: Rule, place: Place | None, subject: str, began: datetime, last: datetime, text: str = "", count: int = 1
+) -> Episode:
+    assert place is not None
+    episode = Episode.objects.create(
+        rule=rule, device_id=place.device, feature_id=place.feature, subject=subject, level=rule.level, count=count,
+        began_at=began, last_at=last,
+    )  # fmt: skip
+    telling.told_of(episode, Act.Kind.RAISED, place, text=text)
+    return episode
+
+
+def _end(episode: Episode, at: datetime) -> None:
+    episode.ended_at = at
+    episode.save(update_fields=["ended_at", "last_at"])
+    telling.told_of(episode, Act.Kind.ENDED)
+
+
+_SILENT = """
+select d.id, coalesce(p.seen_at, d.approved_at, d.created_at) from telemetry_device d
+left join telemetry_presence p on p.device_id = d.id
+where d.state = 'active' and d.feature is not null
+    and coalesce(p.seen_at, d.approved_at, d.created_at) < %s"""
+_HEARD = """
+select d.id, p.seen_at, d.state from telemetry_device d left join telemetry_presence p on p.device_id = d.id
+where d.id = any(%s)"""

@@ -1,0 +1,61 @@
+"""How alarms are worded at first: in the product in both languages, and short for SMS; an office edits the rows."""
+
+from services.notify.models import Kind
+
+ZH, EN = "zh-hans", "en"
+
+_TEXTS = {
+    "alarm-raised": (
+        ("{title}：{name}", "{factor} {value} {unit}，限值 {limit}，{time}。{text}"),
+        ("{title}: {name}", "{factor} {value} {unit}, limit {limit}, {time}. {text}"),
+    ),
+    "alarm-worsened": (
+        ("告警升级为{level}：{name} {title}", "{factor} {value} {unit}，限值 {limit}，{time}，累计 {count} 次。"),
+        ("Alarm raised to {level}: {name} {title}", "{factor} {value} {unit}, limit {limit}, {time}, {count} so far."),
+    ),
+    "alarm-ended": (
+        ("已恢复：{name} {title}", "{time} 恢复正常，期间超标 {count} 次。处置状态：{state}。"),
+        ("Over: {name} {title}", "Back to normal at {time} after {count} exceedances. Handling: {state}."),
+    ),
+    "alarm-overdue": (
+        ("告警超期未处理：{name} {title}", "{due}已过，当前状态：{state}。{factor} {value} {unit}，限值 {limit}。"),
+        ("Alarm overdue: {name} {title}", "{due} has passed; state: {state}. {factor} {value} {unit}, limit {limit}."),
+    ),
+    "alarm-assigned": (
+        ("请处置：{name} {title}", "{person}将此告警指派给您。{factor} {value} {unit}，限值 {limit}。{text}"),
+        ("For you to handle: {name} {title}", "Assigned by {person}. {factor} {value} {unit}, limit {limit}. {text}"),
+    ),
+    "alarm-handled": (
+        ("已处置：{name} {title}", "{person}：{text}"),
+        ("Handled: {name} {title}", "{person}: {text}"),
+    ),
+    "alarm-reopened": (
+        ("处置被退回：{name} {title}", "{person}：{text}"),
+        ("Sent back: {name} {title}", "{person}: {text}"),
+    ),
+    "alarm-closed": (
+        ("已办结：{name} {title}", "{person}：{text}"),
+        ("Closed: {name} {title}", "{person}: {text}"),
+    ),
+    "alarm-false": (
+        ("判为误报：{name} {title}", "{person}：{text}"),
+        ("Found to be false: {name} {title}", "{person}: {text}"),
+    ),
+}
+
+_SMS = {
+    "alarm-raised": "{level}告警：{name}{title}，{factor}{value}{unit}，限值{limit}，{time}。请及时处置。",
+    "alarm-worsened": "告警升级{level}：{name}{title}，{factor}{value}{unit}，限值{limit}，{time}。",
+    "alarm-overdue": "告警超期：{name}{title}，{due}已过，请督促处置。",
+    "alarm-assigned": "请处置{level}告警：{name}{title}，{factor}{value}{unit}，限值{limit}。",
+}
+
+WORDINGS = (
+    *(
+        (key, Kind.IN_APP.value, language, *text)
+        for key, texts in _TEXTS.items()
+        for language, text in zip((ZH, EN), texts, strict=True)
+    ),
+    *((key, Kind.SMS.value, ZH, "{title}", text) for key, text in _SMS.items()),
+)
+"""Key, kind of channel, language, subject, body."""

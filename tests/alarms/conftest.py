@@ -1,0 +1,89 @@
+"""A device at a monitor of the owner's county, readings in the test's own transaction, and one rule."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from layers.environment.models import Monitor
+from services.alarms.models import Episode, Rule
+from services.limits.rows import ZONE
+from services.telemetry import partitions
+from services.telemetry.models import Device, Factor, Presence
+from services.telemetry.store import Row, Store
+from tests.conftest import HOME
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=ZONE)
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+
+def new_device(**values: Any) -> Device:
+    """A device at a monitor of the owner's county, a new one each time."""
+    number = f"T{Device.objects.count()}"
+    if "feature" in values:
+        return Device.objects.create(protocol="hj212", number=number, state="active", **values)
+    taken = Device.objects.exclude(feature=None).values("feature")
+    monitor = Monitor.objects.filter(region__code__startswith=HOME).exclude(pk__in=taken).order_by("pk").first()
+    assert monitor is not None
+    given = {"protocol": "hj212", "number": number, "state": "active", "feature": monitor.pk}
+    made = Device.objects.create(**{**given, **values})
+    Presence.objects.create(device=made, seen_at=NOON, online=True)
+    return made
+
+
+@pytest.fixture
+def device(db: None) -> Device:
+    return new_device()
+
+
+@pytest.fixture
+def rule(db: None) -> Rule:
+    """PM10 over 70; all others are switched off."""
+    Rule.objects.update(enabled=False)
+    return new_rule()
+
+
+def new_rule(**values: Any) -> Rule:
+    """A rule, checked as everywhere."""
+    given = {
+        "name": "PM10", "layer": "monitors", "factor": Factor.objects.get(code="a34002"), "threshold": 70.0,
+        "roles": ["supervisor"], "valid_from": NOON.date() - timedelta(days=300),
+    }  # fmt: skip
+    made = Rule(**{**given, **values})
+    made.full_clean()
+    made.save()
+    return made
+
+
+def row(device: Device, at: datetime, value: float | None, received: datetime | None = None, **more: Any) -> Row:
+    """A real-time reading, received a second after it was measured unless said otherwise."""
+    given = {"span": "real", "low": None, "high": None, "total": None, "flag": "N", "quality": ""} | more
+    factor = given.pop("factor", "a34002")
+    return Row(device.pk, factor, at, value=value, received_at=received or at + SECOND, **given)
+
+
+def rows(device: Device, values: Iterable[float | None], begin: datetime = NOON, **more: Any) -> list[Row]:
+    """Readings minute by minute."""
+    return [row(device, begin + n * MINUTE, value, **more) for n, value in enumerate(values)]
+
+
+@pytest.fixture
+def keep(db: None) -> Callable[[Iterable[Row]], Any]:
+    """``keep(rows)`` stores readings as a gateway does."""
+    link = partitions.raw()
+    link.execute("delete from telemetry_arrival")
+    return lambda some: Store(link).write(some)
+
+
+def seen(**where: Any) -> list[tuple[Any, ...]]:
+    """The episodes that hold: begin and end in minutes after noon, count, peak, level."""
+
+    def minutes(at: datetime | None) -> int | None:
+        return None if at is None else round((at - NOON) / MINUTE)
+
+    return [
+        (minutes(e.began_at), minutes(e.ended_at), e.count, e.peak, e.level)
+        for e in Episode.objects.filter(withdrawn=False, **where).order_by("began_at")
+    ]

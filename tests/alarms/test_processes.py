@@ -1,0 +1,162 @@
+"""Evaluators as processes that are killed and run beside each other: the episodes are those of one that never died."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from services.alarms.folding import Judge, Reading, State, fold
+from services.limits.rows import Limit
+from services.telemetry.store import Row, Store
+from tests.conftest import Server, connect
+
+DEVICES, STEPS = 24, 48
+SECOND = timedelta(seconds=1)
+
+
+def evaluator(server: Server) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"ZHUTU_PGDATABASE": server.database}
+    log = (settings.LOCAL / f"{server.database}_alarms.log").open("ab")
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "alarms"], cwd=settings.ROOT, env=environment, stdout=log, stderr=log
+    )
+    log.close()
+    return process
+
+
+@pytest.fixture
+def devices(server: Server) -> Iterator[list[int]]:
+    """Devices at the monitors of the demo city that send each second, and one rule: PM10 over 70."""
+    server.sql("update alarms_rule set enabled = false")
+    server.sql(
+        """
+        insert into alarms_rule (name, kind, enabled, layer, region, features, factor_id, span, "window", standard,
+            grade, stage, threshold, condition, clear, downward, level, red_when, orange_when, yellow_when,
+            for_minutes, n_least, clear_minutes, period, weekdays, roles, template, valid_from, citation, version,
+            trouble, updated_at)
+        select 'kill', 'measure', true, 'monitors', '', '{}', id, 0, 0, '', '', '', 70, 'value > limit', '', false,
+            'yellow', 'value > 95.0', '', '', 0, 1, 0, '', '1234567', '{supervisor}', 'alarm', '2020-01-01', '', 1, '',
+            now() from telemetry_factor where code = 'a34002'
+        """
+    )
+    rows = server.sql(
+        """
+        insert into telemetry_device (protocol, number, name, feature, state, secret, units, crc_mode, datatime_is,
+            missing_flag, minute_span, "interval", base, back_days, sm4_key, created_at)
+        select 'hj212', 'KILL' || n, '', f.id, 'active', '', '{}', 'standard', 'start', 'N', 10, 1, 0, 30, '', now()
+        from (select id, row_number() over (order by id) as n from environment_monitor) f where n <= %s
+        returning id
+        """,
+        DEVICES,
+    )
+    yield [pk for (pk,) in rows]
+    server.sql("delete from alarms_told; delete from alarms_act; delete from alarms_watch")
+    server.sql("delete from alarms_episode; delete from alarms_rule where name = 'kill'")
+    server.sql("delete from telemetry_reading; delete from telemetry_arrival; delete from telemetry_latest")
+    server.sql("delete from live_event where topic = 'alarms'")
+    server.sql("delete from telemetry_presence; delete from telemetry_outage")
+    server.sql("delete from telemetry_device where number like 'KILL%%'")
+
+
+def expected(readings: dict[int, list[Reading]]) -> list[tuple[Any, ...]]:
+    """What one evaluator finds in the whole series."""
+    limit = Limit("", "", "", 0, 70.0, datetime.now(UTC).date(), "")
+    judge = Judge("value > limit", steps=(("red", "value > 95.0"),), limit=lambda at: limit)
+    found = []
+    for device, some in readings.items():
+        begin = some[0].at - SECOND
+        for run in fold(judge, State(), some, begin, begin).runs:
+            found.append((device, run.began_at, run.ended_at, run.last_at, run.count, run.peak, run.level))
+    return sorted(found, key=str)
+
+
+def stored(server: Server) -> list[tuple[Any, ...]]:
+    rows = server.sql(
+        "select device_id, began_at, ended_at, last_at, count, peak, level from alarms_episode where not withdrawn"
+    )
+    return sorted(rows, key=str)
+
+
+def test_i4_episodes_are_the_same_with_two_evaluators_that_are_killed_again_and_again(
+    server: Server, devices: list[int]
+) -> None:
+    source = random.Random(7)
+    processes = [evaluator(server), evaluator(server)]
+    readings: dict[int, list[Reading]] = {device: [] for device in devices}
+    try:
+        with connect(server.database) as link:
+            store = Store(link)
+            time.sleep(4)
+            begin = datetime.now(UTC).replace(microsecond=0) - STEPS * SECOND
+            for step in range(STEPS):
+                at = begin + step * SECOND
+                packets = [Row(d, "a34002", at, "real", source.choice((60.0, 66.0, 75.0, 99.0)), None, None, None, "N",
+                               "", at + SECOND) for d in devices]  # fmt: skip
+                source.shuffle(packets)
+                for part in (packets[: DEVICES // 2], packets[DEVICES // 2 :]):
+                    store.write(part)
+                for packet in packets:
+                    readings[packet.device].append(Reading(at, packet.value))
+                if step % 8 == 3:
+                    victim = source.randrange(2)
+                    processes[victim].send_signal(signal.SIGKILL)
+                    processes[victim].wait(10)
+                    processes[victim] = evaluator(server)
+                time.sleep(source.uniform(0.05, 0.35))
+            until = time.monotonic() + 60
+            while time.monotonic() < until and server.sql("select 1 from telemetry_arrival limit 1"):
+                time.sleep(0.3)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait(10)
+    assert server.sql("select count(*) from telemetry_arrival") == [(0,)]
+    assert stored(server) == expected(readings)
+    kinds = dict(server.sql("select kind, count(*) from alarms_act group by kind"))
+    episodes = stored(server)
+    assert kinds["raised"] == len(episodes)
+    assert kinds["ended"] == sum(row[2] is not None for row in episodes)
+    doubled = server.sql(
+        "select 1 from alarms_told group by episode_id, user_id, kind having count(*) > 1 and kind = 'raised'"
+    )
+    assert doubled == []
+    events = [payload for (payload,) in server.sql("select payload from live_event where topic = 'alarms'")]
+    raised = [event for event in events if event["kind"] == "raised"]
+    assert len(raised) == len({event["id"] for event in raised}) == len(episodes)
+    assert set(raised[0]) == {"id", "level", "state", "kind", "ended", "title"}
+
+
+def test_an_evaluator_lives_through_the_loss_of_its_connection(server: Server, devices: list[int]) -> None:
+    process = evaluator(server)
+    try:
+        with connect(server.database) as link:
+            store = Store(link)
+            time.sleep(4)
+            cut(link)
+            at = datetime.now(UTC).replace(microsecond=0)
+            store.write([Row(devices[0], "a34002", at, "real", 99.0, None, None, None, "N", "", at)])
+            until = time.monotonic() + 60
+            while time.monotonic() < until and not stored(server):
+                time.sleep(0.3)
+        assert [row[0] for row in stored(server)] == [devices[0]]
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def cut(link: psycopg.Connection) -> None:
+    """End every other connection to the database."""
+    link.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
+        " and pid <> pg_backend_pid()"
+    )
