@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from command_center import ogc
+from command_center import edr, ogc
 
 COLLECTION, TILES = "/collections/<str:key>", "/collections/<str:key>/tiles/<str:matrix>"
 
@@ -19,6 +19,11 @@ urlpatterns = [
     path(f"{COLLECTION}/coverage", ogc.coverage),
     path(f"{COLLECTION}/items", ogc.item_list, name="ogc-items"),
     path(f"{COLLECTION}/items/<str:pk>", ogc.item, name="ogc-item"),
+    path(f"{COLLECTION}/position", edr.position),
+    path(f"{COLLECTION}/radius", edr.radius),
+    path(f"{COLLECTION}/area", edr.area),
+    path(f"{COLLECTION}/locations", edr.locations),
+    path(f"{COLLECTION}/locations/<str:pk>", edr.location),
     path(f"{COLLECTION}/tiles", ogc.tile_sets),
     path(TILES, ogc.tile_set),
     path(f"{TILES}/<int:z>/<int:y>/<int:x>", ogc.tile),

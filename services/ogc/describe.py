@@ -9,7 +9,7 @@ from gis.crs import crs_uri
 from gis.fields import STORAGE_SRID
 from services.access.principal import Principal
 from services.catalog.layer import registry
-from services.ogc import extents
+from services.ogc import edr, extents, observations
 
 REL = "http://www.opengis.net/def/rel/ogc/1.0"
 NOT_SERVED = ("application/ld+json", "text/csv")
@@ -55,6 +55,10 @@ CONFORMANCE = tuple(
         "ogcapi-coverages-1/1.0/conf/geodata-coverage",
         "ogcapi-coverages-1/1.0/conf/coverage-bbox",
         "ogcapi-coverages-1/1.0/conf/coverage-datetime",
+        "ogcapi-edr-1/1.1/conf/core",
+        "ogcapi-edr-1/1.1/conf/collections",
+        "ogcapi-edr-1/1.1/conf/covjson",
+        "ogcapi-edr-1/1.1/conf/geojson",
         "ogcapi-tiles-1/1.0/conf/core",
         "ogcapi-tiles-1/1.0/conf/tileset",
         "ogcapi-tiles-1/1.0/conf/tilesets-list",
@@ -114,6 +118,9 @@ def collection(principal: Principal, document: dict[str, Any]) -> dict[str, Any]
     if (extent := extents.extent(principal, layer)) is not None:
         found["extent"] = extent
     found["storageCrs"] = crs_uri(STORAGE_SRID)
+    if observations.measures(principal, layer):
+        found |= edr.description(principal, layer, address)
+        found["links"] += edr.links(address)
     found["links"].append(
         {"rel": f"{REL}/styles", "type": "application/json", "title": _("样式"), "href": f"{address}/styles"}
     )

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from services.access import gate
 from services.access.principal import Principal
 from services.catalog.layer import Layer
-from services.ogc import coverages, schema
+from services.ogc import coverages, edr, observations, schema
 from services.ogc.cql2 import LANGUAGES
 from services.ogc.engine import CATALOGUE, DEFAULT_ITEMS, MOST_ITEMS, crs_uris
 from services.ogc.jobs import PROCESSES
@@ -106,6 +106,11 @@ def _parameters() -> dict[str, Any]:
         "properties": asked("properties", {"type": "array", "items": text}) | {"style": "form", "explode": False},
         "skipGeometry": asked("skipGeometry", {"type": "boolean", "default": False}),
         "If-Match": {"name": "If-Match", "in": "header", "required": False, "schema": text},
+        "coords": asked("coords", text, "WKT, CRS84"),
+        "within": asked("within", {"type": "number", "minimum": 0}),
+        "within-units": asked("within-units", {"type": "string", "enum": list(observations.UNITS)}),
+        "parameter-name": asked("parameter-name", text),
+        "span": asked("span", {"type": "string", "enum": list(observations.SPANS)}),
         "id": {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}},
     }
 
@@ -203,6 +208,13 @@ def _layer(principal: Principal, layer: Layer) -> dict[str, Any]:
         f"{address}/tiles/{MATRIX_SET}/{{z}}/{{y}}/{{x}}": {"get": _tile(key)},
         f"{address}/styles": {"get": get("styles")},
     }
+    if observations.measures(principal, layer):
+        for kind in observations.QUERIES:
+            asked = {"radius": ("coords", "within", "within-units"), "locations": ()}.get(kind, ("coords",))
+            door = f"{address}/{kind}" + ("/{id}" if kind == "locations" else "")
+            paths[door] = {"get": _data(get(kind, "datetime", "parameter-name", "span", *asked))}
+        paths[f"{address}/locations/{{id}}"]["parameters"] = [{"$ref": "#/components/parameters/id"}]
+        paths[f"{address}/locations"] = {"get": get("stations", media=GEOJSON, of=MANY)}
     items, item = paths[f"{address}/items"], paths[f"{address}/items/{{id}}"]
     if gate.may(principal, layer, "create"):
         items["post"] = _write(principal, layer, "create", "201")
@@ -231,6 +243,16 @@ def _coverage(key: str, title: str) -> dict[str, Any]:
         f"{address}/schema": {"get": _get(title, key, f"{key}.schema", media="application/schema+json")},
         f"{address}/coverage": {"get": got},
     }
+
+
+def _data(of: Operation) -> Operation:
+    """A query of values: its formats in place of a page, and the refusal of what is too much."""
+    formats = {"name": "f", "in": "query", "required": False, "schema": {"type": "string", "enum": list(edr.FORMATS)}}
+    kept = [each for each in of["parameters"] if each["$ref"] != "#/components/parameters/f"]
+    content = {media: {"schema": {"type": "object"}} for media in (edr.COVERAGE, edr.GEOJSON)}
+    content["text/csv"] = {"schema": {"type": "string"}}
+    responses = of["responses"] | {"200": {"description": "OK", "content": content}, **_problems("413")}
+    return of | {"parameters": [formats, *kept], "responses": responses}
 
 
 def _equalled(of: dict[str, Any]) -> dict[str, Any]:

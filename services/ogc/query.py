@@ -52,7 +52,7 @@ class Query:
 def parse(principal: Principal, layer: Layer, params: QueryDict) -> Query:
     """Check the parameters; raises Invalid naming the parameter and what is allowed."""
     fields = {f.name: f for f in gate.fields(principal, layer)}
-    single = dict(_single(params))
+    single = dict(once(params))
     condition = Q()
     narrowed: list[tuple[str, str]] = []
     for name, value in single.items():
@@ -104,7 +104,8 @@ def not_among(name: str, allowed: Iterable[str]) -> Invalid:
     return wrong(name, _("可选值：%s。") % ", ".join(allowed))
 
 
-def _single(params: QueryDict) -> Iterator[tuple[str, str]]:
+def once(params: QueryDict) -> Iterator[tuple[str, str]]:
+    """The parameters, each of which may come once."""
     for name, values in params.lists():
         if len(values) > 1:
             raise wrong(name, _("只能出现一次。"))
@@ -157,8 +158,8 @@ def _datetime(layer: Layer, params: Mapping[str, str]) -> Q:
         return Q()
     start, slash, end = params["datetime"].partition("/")
     end = end if slash else start
-    low = None if start in ("", "..") else _moment(start, last=False)
-    high = None if end in ("", "..") else _moment(end, last=True)
+    low = None if start in ("", "..") else moment_of(start, last=False)
+    high = None if end in ("", "..") else moment_of(end, last=True)
     if (low is None and high is None) or (low and high and low > high):
         raise wrong("datetime", _("起止时间有误，应形如 2026-01-31、2026-01-31T08:00:00Z/..。"))
     moments = isinstance(describe(layer.model, layer.time).field, DateTimeField)
@@ -170,7 +171,7 @@ def _datetime(layer: Layer, params: Mapping[str, str]) -> Q:
     return condition
 
 
-def _moment(text: str, last: bool) -> datetime:
+def moment_of(text: str, last: bool) -> datetime:
     """A moment; a day stands for its first or its last one."""
     try:
         if "T" in text.upper():

@@ -79,6 +79,8 @@ OWN = {
 """Doors to what belongs to the user alone; each has tests of its own."""
 
 MEASURED = {
+    "ogc/collections/<str:key>/position", "ogc/collections/<str:key>/radius", "ogc/collections/<str:key>/area",
+    "ogc/collections/<str:key>/locations", "ogc/collections/<str:key>/locations/<str:pk>",
     "desk/devices", "desk/devices/candidates", "desk/devices/<int:pk>", "desk/devices/<int:pk>/approve",
     "desk/devices/<int:pk>/block", "desk/points", "desk/readings", "desk/readings/export", "desk/rose", "desk/compare",
     "desk/compare/export", "desk/reports", "desk/reports/<slug:key>", "desk/reports/<slug:key>/export",
@@ -86,7 +88,8 @@ MEASURED = {
     "desk/alarms/<uuid:pk>", "desk/alarms/<uuid:pk>/<slug:name>", "desk/rules", "desk/rules/new", "desk/rules/<int:pk>",
     "desk/rules/<int:pk>/switch", "desk/limits", "desk/limits/new", "desk/limits/<int:pk>",
 }  # fmt: skip
-"""Doors to devices and what they measured: tests/desk tries each as owner, neighbour, stranger and nobody."""
+"""Doors to devices and what they measured: tests/desk and tests/ogc try each with unlike rights."""
+
 AREAS = {
     "surfaces/choices.json", "surfaces/<slug:key>/hours.json", "surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.png",
     "surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.mvt", "surfaces/<uuid:pk>/cells.geojson",
