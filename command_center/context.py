@@ -55,6 +55,7 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-compare", "chart-line", _("多点对比")),
         ("desk-rose", "wind", _("风玫瑰图")),
         ("desk-reports", "report-analytics", _("统计报表")),
+        ("desk-validity", "list-check", _("数据有效率")),
         ("desk-rules", "adjustments-horizontal", _("告警规则")),
         ("desk-limits", "file-text", _("标准限值")),
         ("desk-devices", "router", _("设备管理")),

@@ -7,11 +7,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 
 from command_center.desk.doors import signed_in
 from command_center.desk.outputs import attachment
+from command_center.desk.times import day_of
 from services.access import gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
@@ -90,15 +90,8 @@ def _asked(
 
 def _day(text: str) -> date:
     """A day, or the first one of a month or year as their fields send it; without one today."""
-    if not text:
-        return timezone.now().astimezone(ZONE).date()
-    try:
-        found = parse_date(text + {4: "-01-01", 7: "-01"}.get(len(text), ""))
-    except ValueError:
-        found = None
-    if found is None or not 1990 <= found.year <= 2200:
-        raise Invalid(_("时间格式有误。"), {"date": [_("格式：2026-01-31")]})
-    return found
+    found = day_of(text and text + {4: "-01-01", 7: "-01"}.get(len(text), ""), "date")
+    return found or timezone.now().astimezone(ZONE).date()
 
 
 def _texts(made: reports.Sheet, line: reports.Line) -> list[tuple[str, bool]]:

@@ -57,6 +57,19 @@ def period(query: QueryDict, usual: str, now: datetime | None = None) -> Period:
     return Period(now - RANGES[name][1], now, name)
 
 
+def day_of(text: str, name: str) -> date | None:
+    """A day of an address, None where there is none; Invalid for what is no day."""
+    if not text:
+        return None
+    try:
+        found = parse_date(text)
+    except ValueError:
+        found = None
+    if found is None or not 1990 <= found.year <= 2200:
+        raise Invalid(_("时间格式有误。"), {name: [_("格式：2026-01-31")]})
+    return found
+
+
 def _moment(query: QueryDict, name: str, *, last: bool) -> datetime | None:
     """A moment, or a day: its begin, and for an end the begin of the day after it."""
     text = query.get(name, "")

@@ -23,6 +23,7 @@ from command_center.desk import (
     sessions,
     surfaces,
     tokens,
+    validity,
     views,
 )
 
@@ -67,6 +68,8 @@ urlpatterns = [
     path("desk/limits", limits.page, name="desk-limits"),
     path("desk/limits/new", limits.edit, name="desk-limit-new"),
     path("desk/limits/<int:pk>", limits.edit, name="desk-limit"),
+    path("desk/validity", validity.page, name="desk-validity"),
+    path("desk/validity/<int:pk>", validity.one, name="desk-device-validity"),
     path("desk/devices", devices.page, name="desk-devices"),
     path("desk/devices/candidates", devices.candidates, name="desk-device-candidates"),
     path("desk/devices/<int:pk>", devices.one, name="desk-device"),

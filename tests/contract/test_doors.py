@@ -87,6 +87,7 @@ MEASURED = {
     "desk/alarms", "desk/alarms/badge", "desk/alarms/export", "desk/alarms/acknowledge",
     "desk/alarms/<uuid:pk>", "desk/alarms/<uuid:pk>/<slug:name>", "desk/rules", "desk/rules/new", "desk/rules/<int:pk>",
     "desk/rules/<int:pk>/switch", "desk/limits", "desk/limits/new", "desk/limits/<int:pk>",
+    "desk/validity", "desk/validity/<int:pk>",
 }  # fmt: skip
 """Doors to devices and what they measured: tests/desk and tests/ogc try each with unlike rights."""
 
