@@ -53,6 +53,7 @@ def enter(desk: Callable[..., Desk], path: str, user: str = "owner", **options: 
     return page
 
 
+@pytest.mark.covers("DZ-094")
 def test_a_stored_value_shows_in_list_panel_and_map(
     server: Server, live: Live, desk: Callable[..., Desk], monitor: str
 ) -> None:
@@ -115,6 +116,7 @@ def test_a_new_feature_comes_into_the_list(server: Server, live: Live, desk: Cal
     server.sql("delete from environment_monitor where code = 'LIVE-NEW'")
 
 
+@pytest.mark.covers("DZ-074")
 def test_an_open_curve_takes_in_the_new_point(
     server: Server, live: Live, desk: Callable[..., Desk], monitor: str
 ) -> None:
@@ -128,18 +130,19 @@ def test_an_open_curve_takes_in_the_new_point(
 
     def store(value: float, at: datetime) -> None:
         with connect(server.database) as link:
-            Store(link).write(
-                [Row(device, "a34002", at, "real", value, None, None, None, "N", "", at + timedelta(seconds=1))]
-            )
-        server.sql("update environment_monitor set pm10 = %s, measured_at = %s where id = %s", value, at, monitor)
+            received = at + timedelta(seconds=1)
+            Store(link).write([Row(device, "LA", at, "real", value, None, None, None, "N", "", received)])
+        server.sql("update environment_monitor set noise = %s, measured_at = %s where id = %s", value, at, monitor)
 
     for minute in range(5, 1, -1):
         store(60.0 + minute, now - timedelta(minutes=minute))
     page = enter(desk, f"/desk/monitors/{monitor}")
     page.locator("#tab-curves").click()
-    expect(page.locator(".curves tbody tr").first.locator("td").nth(3)).to_have_text("65")
+    greatest = page.locator(".curves tbody tr").first.locator("td").nth(3)
+    expect(greatest).to_have_text("65.0")
     store(99.0, now)
-    expect(page.locator(".curves tbody tr").first.locator("td").nth(3)).to_have_text("99", timeout=20_000)
+    expect(page.locator('.panel [data-cell="noise"]')).to_have_text("99.0 dB(A)")
+    expect(greatest).to_have_text("99.0", timeout=20_000)
     assert page.evaluate("window.sameDocument") is True
 
 

@@ -1,5 +1,8 @@
 """Readings are shown as soon as they are stored: whoever shows them is woken by the commit."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -7,11 +10,13 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from services.telemetry import jobs
 from services.telemetry.store import Store
+from tests.conftest import Server, connect
 from tests.telemetry.conftest import reading
 
 pytestmark = pytest.mark.django_db
@@ -58,3 +63,44 @@ def test_a_stored_reading_wakes_whoever_shows_it(
         time.sleep(0.05)
     link.execute("update environment_monitor set pm10 = %s where id = %s", [row[1], row[0]])
     assert shown == (123.25,)
+
+
+def test_the_process_outlives_its_connections(server: Server) -> None:
+    """F01, F12: whichever work a cut connection meets, the process goes on and shows what comes afterwards."""
+    environment = os.environ | {"ZHUTU_PGDATABASE": server.database}
+    with (settings.LOCAL / f"{server.database}_telemetry.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "telemetry"], cwd=settings.ROOT, env=environment, stdout=log, stderr=log
+        )
+    theirs = "from pg_stat_activity where datname = %s and query like %s"
+    waits = (server.database, "listen telemetry_stored%")
+    try:
+        for _round in range(3):
+            _until(lambda: server.sql(f"select count(*) {theirs}", *waits) == [(1,)])
+            server.sql(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()",
+                server.database,
+            )
+            _until(lambda: server.sql(f"select count(*) {theirs}", *waits) == [(1,)])
+            assert process.poll() is None
+        monitor = server.sql("select id from environment_monitor order by id desc limit 1")[0][0]
+        number = server.sql(
+            "insert into telemetry_device (protocol, number, name, state, secret, units, crc_mode, datatime_is,"
+            " missing_flag, minute_span, interval, base, back_days, sm4_key, created_at, feature) values ('hj212',"
+            " 'FOLLOW', '', 'active', '', '{}', 'standard', 'start', 'N', 10, 60, 0, 30, '', now(), %s) returning id",
+            monitor,
+        )[0][0]
+        with connect(server.database) as link:
+            Store(link).write([reading(number, timezone.now(), 234.25)])
+        _until(lambda: server.sql("select pm10 from environment_monitor where id = %s", monitor) == [(234.25,)])
+        server.sql("delete from telemetry_device where id = %s", number)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < until, "it did not happen within a minute"
+        time.sleep(0.1)

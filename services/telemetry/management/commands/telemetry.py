@@ -5,6 +5,7 @@ import time
 from threading import Event, Thread
 from typing import Any
 
+import psycopg
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
                 last[name] = time.monotonic()
                 try:
                     WORK[name]()
-                except DatabaseError:
+                except (DatabaseError, psycopg.Error):
                     # The server may be restarting: the next round has a new connection.
                     if options["once"]:
                         raise
