@@ -1,4 +1,4 @@
-"""The weekly dust ranking of sites."""
+"""The weekly dust ranking of sites, and the ledger of exceedances."""
 
 from typing import Any
 
@@ -12,6 +12,8 @@ from services.access import gate
 from services.access.principal import Principal
 from services.catalog.layer import registry
 from services.catalog.models import Feature
+from services.limits import ledger
+from services.limits.ledger import Judged
 from services.telemetry.reports import Heading, Line, Period, Report, Sheet, register
 from services.telemetry.spans import Span
 
@@ -44,6 +46,33 @@ class DustRanking(Report):
             Heading(_("总分"), digits=1),
         ]  # fmt: skip
         return Sheet(headings, lines, notes=_notes(time))
+
+
+@register
+class MonitorExceedances(Report):
+    """The ledger of days, nights and hours on which a monitor was over the limit in force."""
+
+    key = "dust-exceedances"
+    layer = "monitors"
+    title = gettext_lazy("扬尘噪声超标台账")
+    about = gettext_lazy("日均值、昼间、夜间和小时均值超过当时施行限值的记录。")
+    kinds = ("day", "week", "month")
+
+    def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
+        found = ledger.exceedances(
+            principal, self.of, JUDGED, time.begins_at, time.ends_at, grade=lambda feature: CLASS
+        )
+        return ledger.sheet(found, time)
+
+
+CLASS = "2"
+"""Of GB 3095: where people live and work."""
+JUDGED = (
+    *(Judged(code, Span.DAY, "GB 3095", 1440) for code in ("a34002", "a34004", "a21026", "a21004", "a21005")),
+    *(Judged(code, Span.HOUR, "GB 3095", 60) for code in ("a21026", "a21004", "a21005", "a05024")),
+    Judged("LA", Span.DAYTIME, "GB 12523", 20),
+    Judged("LA", Span.NIGHT, "GB 12523", 20),
+)
 
 
 def _scored(principal: Principal, time: Period) -> dict[Any, dict[str, Any]]:

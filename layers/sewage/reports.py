@@ -8,10 +8,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from layers.sewage.models import Equipment
+from layers.sewage.rules import STANDARD
 from services.access import gate
 from services.access.principal import Principal
 from services.catalog.layer import registry
 from services.catalog.models import Feature
+from services.limits import ledger
+from services.limits.ledger import Judged
 from services.telemetry.devices import visible
 from services.telemetry.reports import Heading, Line, Period, Report, Sheet, register
 from services.telemetry.spans import ZONE, Span
@@ -124,6 +127,25 @@ class PlantSummary(Report):
             sums.append(sum(values) if values else None)
         notes = [_("设备状态为当前状态；斜线表示该时段没有监测数据。")]
         return Sheet(headings, lines, [Line(sums)] if lines else [], notes)
+
+
+@register
+class PlantExceedances(Report):
+    """The ledger of days on which a plant's effluent was over its limit."""
+
+    key = "sewage-exceedances"
+    layer = "sewage_plants"
+    title = gettext_lazy("出水超标台账")
+    about = gettext_lazy("出水日均值超过GB 18918相应级别限值的记录，氨氮按水温取限值。")
+    kinds = ("day", "month", "year")
+
+    def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
+        grades = dict(gate.restrict(principal, self.of).values_list("pk", "standard"))
+        judged = [Judged(code, Span.DAY, STANDARD, 1440) for code in (*QUALITY, "w01017", "w01012")]
+        found = ledger.exceedances(
+            principal, self.of, judged, time.begins_at, time.ends_at, grade=lambda plant: grades.get(plant.pk, "")
+        )
+        return ledger.sheet(found, time)
 
 
 def _hourly(flow: Part | None) -> float | None:

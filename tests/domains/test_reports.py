@@ -258,7 +258,7 @@ def test_periods_follow_each_other_without_a_gap(kind: str, day: str, first: str
     assert found.after.before == found and found.before.end == found.first
 
 
-@pytest.mark.parametrize("key", ["dust-ranking", "sewage-summary"])
+@pytest.mark.parametrize("key", ["dust-ranking", "sewage-summary", "dust-exceedances"])
 def test_the_number_of_queries_does_not_grow(who: People, sites: dict[str, Any], key: str) -> None:
     numbers = []
     for names in ("a", "abcd"):
@@ -268,3 +268,41 @@ def test_the_number_of_queries_does_not_grow(who: People, sites: dict[str, Any],
             REPORTS[key].sheet(who["owner"], period(REPORTS[key].kinds[0], MONDAY.date()), None)
         numbers.append(len(queries))
     assert numbers[0] == numbers[1] <= 8
+
+
+def test_the_ledger_judges_days_and_nights_by_the_limit_of_their_time(who: People, sites: dict[str, Any]) -> None:
+    switch = datetime(2026, 3, 1, tzinfo=ZONE)
+    begin = switch - timedelta(days=1)
+    hours(sites["a"], "R-a", pm10(*[130.0] * 48), begin)
+    # 56 dB from 22:00 to 06:00 is too loud, 69 by day is not; the night of 28 February is one night.
+    levels = [(56.0 if n % 24 < 6 or n % 24 >= 22 else 69.0, None) for n in range(6, 30)]
+    hours(sites["b"], "R-b", {"LA": levels}, begin + timedelta(hours=6))
+    hours(sites["c"], "R-c", pm10(*[120.0] * 24), switch)
+    hours(sites["d"], "R-d", pm10(*[500.0] * 12), switch)
+    report = REPORTS["dust-exceedances"]
+    march = report.sheet(who["owner"], period("month", switch.date()), None).lines
+    february = report.sheet(who["owner"], period("month", begin.date()), None).lines
+    assert [line.cells[:6] for line in march] == [["2026-03-01", "监测点a", "PM10", "日", "130", "120"]], (
+        "120 is just reached, and half a day is not valid"
+    )
+    assert march[0].cells[7] == pytest.approx(100 * 10 / 120) and "GB 3095" in march[0].cells[8]
+    assert march[0].link == ("monitors", sites["a"].pk)
+    assert [line.cells[:6] for line in february] == [["2026-02-28", "监测点b", "噪声", "夜间", "56.0", "55"]]
+    assert "GB 12523" in february[0].cells[8]
+    assert report.sheet(who["stranger"], period("month", switch.date()), None).lines == []
+    page = client("owner").get("/desk/reports/dust-exceedances?period=month&date=2026-03-01").content.decode()
+    assert "监测点a" in page
+
+
+def test_the_ledger_of_plants_knows_their_class_and_cold_water(who: People) -> None:
+    for number, standard, temperature in (("A", "1A", 20.0), ("B", "1B", 20.0), ("C", "1A", 10.0), ("D", "1A", None)):
+        plant = SewagePlant.objects.create(code=f"WS-{number}", name=f"厂{number}", standard=standard, region_id=HOME)
+        values: dict[str, Any] = {"w21003": [(6.0, None)] * 24}
+        if temperature is not None:
+            values["w01010"] = [(temperature, None)] * 24
+        hours(plant, f"WS-{number}", values, DAY)
+    lines = REPORTS["sewage-exceedances"].sheet(who["owner"], period("month", DAY.date()), None).lines
+    over = {line.cells[1]: line.cells[5] for line in lines if line.cells[1] in ("厂A", "厂B", "厂C", "厂D")}
+    assert over == {"厂A": "5", "厂D": "5"}, (
+        "1B allows 8, and so does 1A in cold water; unknown water is judged strictly"
+    )
