@@ -1,4 +1,4 @@
-"""Imports of files as jobs."""
+"""Imports of files as jobs. What reads the files is imported when one is: the gateways have no use for it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -6,8 +6,6 @@ from typing import Any
 from django.db import connections
 from django.utils.translation import gettext as _
 
-from ingest.files import imports
-from ingest.files.undo import undo
 from ingest.models import Import
 from services.access.errors import Invalid
 from services.operations.jobs import Run, job
@@ -16,6 +14,8 @@ from services.operations.jobs import Run, job
 @job("import-file")
 def import_file(run: Run) -> dict[str, Any]:
     """Run a configured import; its problems stand in the import's report."""
+    from ingest.files import imports
+
     item = imports.mine(run.principal, run.inputs["import"])
     # The import is one transaction: progress is told on a connection of its own, or nobody would see it.
     with ThreadPoolExecutor(1) as aside:
@@ -33,4 +33,7 @@ def import_file(run: Run) -> dict[str, Any]:
 @job("undo-import")
 def undo_import(run: Run) -> dict[str, Any]:
     """Undo an import."""
+    from ingest.files import imports
+    from ingest.files.undo import undo
+
     return {"deleted": undo(run.principal, imports.mine(run.principal, run.inputs["import"]))}

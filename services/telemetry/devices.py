@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -85,7 +86,14 @@ def admitted(link: psycopg.Connection, protocol: str) -> list[Admitted]:
 
 def _apart(device: Admitted) -> Admitted:
     # As text and taken apart here: connections differ in what they make of JSON.
-    return device._replace(units=json.loads(str(device.units)))
+    return device._replace(units=_units(str(device.units)))
+
+
+@lru_cache(maxsize=4096)
+def _units(text: str) -> dict[str, str]:
+    """Shared by the many devices with the same units: nobody changes it."""
+    found: dict[str, str] = json.loads(text)
+    return found
 
 
 def heard(link: psycopg.Connection, arrivals: dict[int, tuple[datetime, str]]) -> None:

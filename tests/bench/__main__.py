@@ -5,7 +5,9 @@ import sys
 import time
 from importlib import import_module
 
-PARTS = ("items", "tiles", "pages", "start", "memory", "live")
+PARTS = ("items", "tiles", "pages", "start", "memory", "live", "ingest", "sockets", "rollup", "history")
+WITHOUT_CITY = {"ingest", "sockets", "rollup", "history"}
+"""Parts that need no demo city: they run without loading it."""
 
 
 def main(chosen: list[str]) -> int:
@@ -27,7 +29,7 @@ def main(chosen: list[str]) -> int:
     from tests.bench import data, results
 
     data.FOLDER.mkdir(parents=True, exist_ok=True)
-    found = data.prepare()
+    found = data.prepare(city=not chosen or not WITHOUT_CITY.issuperset(chosen))
     results.write(found, data.FOLDER / "results.jsonl")
     for name in PARTS:
         if chosen and name not in chosen:

@@ -34,13 +34,15 @@ class Asker:
     session: dict[str, str]
 
 
-def prepare() -> list[Result]:
-    """Make the database unless an earlier run left it; then the askers and the peers' copy."""
+def prepare(*, city: bool = True) -> list[Result]:
+    """Make the database unless an earlier run left it; then the city, the askers and the peers' copy."""
     name = settings.DATABASES["default"]["NAME"]
     with _server() as link:
         if not link.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
             link.execute(f'create database "{name}"')
     _manage("migrate", "--noinput")
+    if not city:
+        return []
     loaded = []
     wrong = _wrong()
     if wrong:
