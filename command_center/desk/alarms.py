@@ -199,7 +199,10 @@ def _charts(principal: Principal, episode: Episode, now: datetime) -> list[dict[
         curves = history(principal, episode.feature_id, [episode.factor.code], begin, until)
     except NotFound:
         return []
-    found = charts([curve for curve in curves if curve.device == episode.device_id] or curves, {})
+    found = charts(
+        [curve for curve in curves if curve.device == episode.device_id] or curves,
+        {episode.factor.code: str(episode.factor)},
+    )
     area = [_milliseconds(episode.began_at), _milliseconds(min(end, until))]
     return [{**chart, "limit": episode.limit, "limitName": _("限值"), "area": area} for chart in found]
 

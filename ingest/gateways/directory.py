@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import psycopg
 
 from ingest.protocols.readings import Reading
+from services.alarms.irregular import report
 from services.telemetry import devices
 from services.telemetry.devices import Admitted
 from services.telemetry.store import Row
@@ -35,6 +36,7 @@ class Directory:
         self._present: dict[int, str] = {}
         """Device → address of its connection."""
         self._heard: dict[int, tuple[datetime, str]] = {}
+        self._irregular: set[tuple[int, str]] = set()
         self._strangers: dict[str, str] = {}
         self._told: set[str] = set()
         self._of_address: Counter[str] = Counter()
@@ -66,6 +68,10 @@ class Directory:
         """A good frame came from it, over its connection or from an address."""
         self._heard[known.id] = (datetime.now(UTC), address or self._present.get(known.id, ""))
 
+    def irregular(self, known: Admitted, subject: str) -> None:
+        """A device behaves oddly: one alarm comes of it, however often it is said."""
+        self._irregular.add((known.id, subject))
+
     def unknown(self, number: str, address: str) -> None:
         """A number that nobody registered; it is put on the list of devices to approve, within limits."""
         self.counts["unknown"] += 1
@@ -95,9 +101,13 @@ class Directory:
         """Write down who was heard and who is new, then read all devices that changed."""
         heard, self._heard = self._heard, {}
         strangers, self._strangers = self._strangers, {}
+        irregular, self._irregular = self._irregular, set()
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._thread, self._exchange, heard, strangers)
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._exchange, heard, strangers, irregular
+            )
         except psycopg.Error:
+            self._irregular |= irregular
             self._heard = heard | self._heard
             self._strangers = strangers | self._strangers
             raise
@@ -107,9 +117,13 @@ class Directory:
             device.number: kept if (kept := self._known.get(device.number)) == device else device for device in found
         }
 
-    def _exchange(self, heard: dict[int, tuple[datetime, str]], strangers: dict[str, str]) -> list[Admitted]:
+    def _exchange(
+        self, heard: dict[int, tuple[datetime, str]], strangers: dict[str, str], irregular: set[tuple[int, str]]
+    ) -> list[Admitted]:
         with psycopg.connect(self._dsn, connect_timeout=5) as link:
             devices.heard(link, heard)
+            for device, subject in irregular:
+                report(link, device, subject)
             for number, address in strangers.items():
                 devices.admit(link, self._protocol, number, address)
             return devices.admitted(link, self._protocol)

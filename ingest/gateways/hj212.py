@@ -83,6 +83,7 @@ class Gateway(Listener["Dialogue"]):
             about = (known.number, dialogue.address, other.address)
             if now - other.heard <= SILENT * known.rhythm:
                 self.counts["second session refused"] += 1
+                self.directory.irregular(known, "address")
                 log.warning("MN=%s from %s is refused: it is connected from %s", *about)
                 return False
             self.counts["session taken over"] += 1
@@ -159,6 +160,8 @@ class Dialogue(asyncio.Protocol):
             except Refused as error:
                 self._refused(error)
         self.allowance -= len(found)
+        if self.allowance < 0 and self.known is not None:
+            self.gateway.directory.irregular(self.known, "flood")
         if self.allowance < 0 or self.gateway.committer.is_full:
             self.pause()
 

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from services.alarms import reconcile
+from services.alarms.detectors import detect
 from services.alarms.folding import Folded, Reading, State, fold, from_json, to_json
 from services.alarms.models import Rule, Watch
 from services.alarms.places import Place, Rules, places
@@ -80,8 +81,19 @@ def _take(shard: int, now: datetime | None) -> int:
         arrivals = arrived[device][Span(span)]
         (arrivals.late if late else arrivals.live).extend((low, high))
     if arrived:
+        detect(link, _finished(arrived))
         _judge(link, arrived, Rules(moment), moment)
     return len(arrived)
+
+
+def _finished(arrived: dict[int, dict[Span, Arrivals]]) -> list[tuple[int, datetime]]:
+    """The hours that were computed, of devices that send what hours are computed from."""
+    found = []
+    for device, by_span in arrived.items():
+        hour = by_span.get(Span.HOUR)
+        for at in {*hour.live, *hour.late} if hour else ():
+            found.append((device, at))
+    return found
 
 
 def _judge(link: psycopg.Connection, arrived: dict[int, dict[Span, Arrivals]], rules: Rules, now: datetime) -> None:

@@ -154,6 +154,13 @@ class Deadline(models.Model):
         return f"{self.get_level_display()} {self.get_step_display()} {self.minutes}"
 
 
+SUBJECTS = {
+    "flood": _("上报过于频繁"),
+    "address": _("从另一地址以同一设备编号连接"),
+}
+"""What gateways report of devices."""
+
+
 class Episode(models.Model):
     """One exceedance of a rule at a device, from its first reading to its end, and how far people are with it."""
 
@@ -233,6 +240,11 @@ class Episode(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule} {self.began_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def irregularity(self) -> str:
+        """What was reported, in words."""
+        return str(SUBJECTS.get(self.subject, self.subject))
 
     @property
     def lasted(self) -> timedelta:

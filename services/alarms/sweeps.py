@@ -92,13 +92,6 @@ def reports(now: datetime) -> int:
     return changed
 
 
-def report(link: psycopg.Connection, device: int, subject: str, text: str = "") -> None:
-    """Note that a device behaves oddly, over any psycopg connection: one alarm comes of it however often it is said."""
-    link.execute(
-        "insert into alarms_report (device, subject, text) values (%s, %s, %s)", [device, subject[:20], text[:200]]
-    )
-
-
 @transaction.atomic
 def deadlines(now: datetime) -> int:
     """Tell of alarms with which people are not far enough in time, once for each deadline, and raise their level."""

@@ -35,6 +35,9 @@ class Quality(models.IntegerChoices):
     RANGE = 7, _("超出合理范围")
     ORDER = 8, _("与相关因子矛盾")
     UNIT = 9, _("单位未确认")
+    FLAT = 10, _("长时间不变")
+    SPIKE = 11, _("孤立尖峰")
+    DEAD = 12, _("通道无信号")
 
 
 QUALITIES = {"" if quality is Quality.GOOD else quality.name.lower(): int(quality) for quality in Quality}

@@ -16,6 +16,7 @@ from services.accounts.roles import Role
 from services.alarms import sweeps
 from services.alarms.actions import acknowledge_all, act, allowed, assignees, counts, episodes
 from services.alarms.evaluate import SHARDS, evaluate
+from services.alarms.irregular import report
 from services.alarms.models import Act, Deadline, Episode, Rule, Told
 from services.audit.models import Entry
 from services.notify.models import Message
@@ -193,11 +194,11 @@ def test_f21_a_flood_of_reports_is_one_alarm(rule: Rule, device: Device) -> None
     new_rule(kind="report", factor=None, threshold=None, for_minutes=0)
     link = partitions.raw()
     for _n in range(50):
-        sweeps.report(link, device.pk, "flood", "20 packets a second")
+        report(link, device.pk, "flood", "20 packets a second")
     now = timezone.now()
     assert sweeps.reports(now) == 1
     for _n in range(50):
-        sweeps.report(link, device.pk, "flood")
+        report(link, device.pk, "flood")
     assert sweeps.reports(now + MINUTE) == 0
     episode = Episode.objects.get()
     assert (episode.subject, episode.count, episode.ended_at) == ("flood", 100, None)

@@ -116,6 +116,12 @@ def test_f35_an_encrypted_packet_needs_the_right_key(gateway: Gateway) -> None:
     assert len(gateway.readings("SECRET")) == 2
 
 
+def irregular(gateway: Gateway, mn: str) -> list[str]:
+    """What was reported of a device."""
+    query = "select r.subject from alarms_report r join telemetry_device d on d.id = r.device where d.number = %s"
+    return [subject for (subject,) in gateway.server.sql(query, mn)]
+
+
 def test_f21_a_flooding_device_is_slowed_down_and_others_are_heard(gateway: Gateway) -> None:
     flood, calm = Talker(gateway.port), Talker(gateway.port)
     began = now() - timedelta(days=1)
@@ -129,6 +135,11 @@ def test_f21_a_flooding_device_is_slowed_down_and_others_are_heard(gateway: Gate
     answered = flood.answers(400, 60)
     assert len(answered) == 400
     assert len({row[1] for row in gateway.readings("FLOOD")}) == 400
+    until = time.monotonic() + 20
+    while not (reported := irregular(gateway, "FLOOD")) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert set(reported) == {"flood"}, "of which the alarms make one"
+    assert irregular(gateway, "CALM") == []
 
 
 def test_f01_f09_a_lost_database_connection_loses_nothing(gateway: Gateway) -> None:
