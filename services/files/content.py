@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from services.access.errors import Invalid
 from services.files.models import Attachment
 
-PHOTO, SOUND, VIDEO, DOCUMENT = Attachment.Kind
+PHOTO, SOUND, FILM, DOCUMENT = Attachment.Kind
 MOST_PIXELS = 60_000_000
 """Of a photo: a phone's largest is about 50 million, and decoding costs four bytes a pixel."""
 HEAD = 64
@@ -47,7 +47,7 @@ def _by_start(head: bytes) -> Content | None:
     if head.startswith(b"RIFF"):
         return {b"WAVE": Content(SOUND, "audio/wav"), b"WEBP": Content(PHOTO, "image/webp")}.get(head[8:12])
     if head[4:8] == b"ftyp":
-        return Content(SOUND, "audio/mp4") if head[8:11] == b"M4A" else Content(VIDEO, "video/mp4")
+        return Content(SOUND, "audio/mp4") if head[8:11] == b"M4A" else Content(FILM, "video/mp4")
     # MPEG audio: eleven set bits, then a layer that is not the reserved one.
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06:
         return Content(SOUND, "audio/mpeg")
@@ -60,7 +60,7 @@ _STARTS = {
     b"ID3": Content(SOUND, "audio/mpeg"),
     b"OggS": Content(SOUND, "audio/ogg"),
     b"#!AMR": Content(SOUND, "audio/amr"),
-    b"\x1a\x45\xdf\xa3": Content(VIDEO, "video/webm"),
+    b"\x1a\x45\xdf\xa3": Content(FILM, "video/webm"),
     b"%PDF-": Content(DOCUMENT, "application/pdf"),
 }
 

@@ -15,7 +15,7 @@ class Attachment(Row):
 
         PHOTO = "photo", _("图片")
         SOUND = "sound", _("录音")
-        VIDEO = "video", _("视频")
+        FILM = "film", _("视频")
         DOCUMENT = "document", _("文档")
 
     # No foreign key: features are rows of any layer, and the index that names them is written anew now and then.

@@ -73,7 +73,7 @@ def bytes_on_disk(media: Path) -> list[Path]:
         ("a.webp", photo(kind="WEBP"), "photo", "image/webp"),
         ("录音.wav", SOUND, "sound", "audio/wav"),
         ("a.mp3", b"\xff\xfb\x90\x64" + bytes(400), "sound", "audio/mpeg"),
-        ("a.mp4", b"\x00\x00\x00\x18ftypmp42" + bytes(99), "video", "video/mp4"),
+        ("a.mp4", b"\x00\x00\x00\x18ftypmp42" + bytes(99), "film", "video/mp4"),
         ("a.pdf", b"%PDF-1.7\n", "document", "application/pdf"),
         (
             "a.xlsx", office("[Content_Types].xml", "xl/workbook.xml"), "document",

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='创建时间')),
                 ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='更新时间')),
                 ('feature', models.UUIDField(verbose_name='所属要素')),
-                ('kind', models.CharField(choices=[('photo', '图片'), ('sound', '录音'), ('video', '视频'), ('document', '文档')], max_length=8, verbose_name='类型')),
+                ('kind', models.CharField(choices=[('photo', '图片'), ('sound', '录音'), ('film', '视频'), ('document', '文档')], max_length=8, verbose_name='类型')),
                 ('name', models.CharField(max_length=200, verbose_name='文件名')),
                 ('media_type', models.CharField(max_length=100, verbose_name='媒体类型')),
                 ('size', models.PositiveBigIntegerField(verbose_name='字节数')),
