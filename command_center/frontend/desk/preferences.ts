@@ -15,6 +15,8 @@ export function startFilterForms(): void {
   document.querySelectorAll<HTMLFormElement>("form[data-auto-submit]").forEach((form) => {
     form.addEventListener("change", (event) => {
       const changed = event.target as HTMLInputElement;
+      // What is typed to find a point is no field of the form, and leaving it must not send the form.
+      if (changed.form !== form) return;
       // A time of one's own takes the place of a length up to now, once both its ends are there, and the other way round.
       const own = [...form.querySelectorAll<HTMLInputElement>("[data-custom-time]")];
       if (own.includes(changed)) {
