@@ -54,6 +54,7 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-readings", "table", _("历史数据")),
         ("desk-compare", "chart-line", _("多点对比")),
         ("desk-rose", "wind", _("风玫瑰图")),
+        ("desk-air", "chart-histogram", _("区域空气质量")),
         ("desk-reports", "report-analytics", _("统计报表")),
         ("desk-validity", "list-check", _("数据有效率")),
         ("desk-rules", "adjustments-horizontal", _("告警规则")),

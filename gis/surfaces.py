@@ -1,5 +1,7 @@
 """Inverse distance weighting in a plane: which stations a place hears, with what weight, and how well that predicts."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,11 +36,9 @@ def neighbours(
         A pair per point: numbers of stations from 0 on, and their weights. Equally near stations keep their order.
     """
     found: list[tuple[Numbers, Floats]] = []
-    step = max(1, _AT_ONCE // max(1, len(stations)))
-    for start in range(0, len(points), step):
-        distances = _distances(points[start : start + step], stations)
+    for _start, distances in _distances(points, stations):
         order = _nearest(distances, most)
-        near = np.take_along_axis(distances, order, axis=1)
+        near = np.sqrt(np.take_along_axis(distances, order, axis=1))
         weights = _weights(near, power)
         for numbers, each, far in zip(order, weights, near, strict=True):
             heard = slice(None) if radius is None else far <= radius
@@ -50,15 +50,16 @@ def leave_one_out(
     stations: Floats, values: Floats, *, most: int, power: float, radius: float | None = None
 ) -> Floats:  # fmt: skip
     """What the other stations say at each station; NaN where none is heard."""
-    distances = _distances(stations, stations)
-    np.fill_diagonal(distances, np.inf)
-    order = _nearest(distances, most)
-    near = np.take_along_axis(distances, order, axis=1)
-    heard = np.isfinite(near) & (near <= (np.inf if radius is None else radius))
-    weights = np.where(heard, _weights(near, power), 0.0)
-    total = weights.sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        estimates: Floats = (weights * values[order]).sum(axis=1) / total
+    estimates = np.full(len(stations), np.nan)
+    for start, distances in _distances(stations, stations):
+        here = np.arange(len(distances))
+        distances[here, start + here] = np.inf
+        order = _nearest(distances, most)
+        near = np.sqrt(np.take_along_axis(distances, order, axis=1))
+        heard = np.isfinite(near) & (near <= (np.inf if radius is None else radius))
+        weights = np.where(heard, _weights(near, power), 0.0)
+        with np.errstate(invalid="ignore"):
+            estimates[start + here] = (weights * values[order]).sum(axis=1) / weights.sum(axis=1)
     return estimates
 
 
@@ -71,9 +72,12 @@ def errors(estimates: Floats, values: Floats) -> tuple[float, float, float] | No
     return float(np.sqrt((off**2).mean())), float(np.abs(off).mean()), float(off.mean())
 
 
-def _distances(points: Floats, stations: Floats) -> Floats:
-    away = points[:, None, :] - stations[None, :, :]
-    return np.hypot(away[..., 0], away[..., 1])
+def _distances(points: Floats, stations: Floats) -> Iterator[tuple[int, Floats]]:
+    """Squared distances of some points at a time to every station, with the number of the first of them."""
+    step = max(1, _AT_ONCE // max(1, len(stations)))
+    for start in range(0, len(points), step):
+        some = points[start : start + step]
+        yield start, (some[:, :1] - stations[:, 0]) ** 2 + (some[:, 1:] - stations[:, 1]) ** 2
 
 
 def _nearest(distances: Floats, most: int) -> NDArray[np.intp]:

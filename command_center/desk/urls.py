@@ -4,6 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from command_center.desk import (
+    air,
     alarms,
     compare,
     curves,
@@ -54,6 +55,7 @@ urlpatterns = [
     path("desk/reports", reports.page, name="desk-reports"),
     path("desk/reports/<slug:key>", reports.one, name="desk-report-of"),
     path("desk/reports/<slug:key>/export", reports.export, name="desk-report-export"),
+    path("desk/air", air.page, name="desk-air"),
     path("desk/surfaces/<uuid:pk>", surfaces.page, name="desk-surface"),
     path("desk/alarms", alarms.page, name="desk-alarms"),
     path("desk/alarms/badge", alarms.badge, name="desk-alarm-badge"),

@@ -49,4 +49,6 @@ function drawMeasured(): void {
 drawMeasured();
 document.body.addEventListener("htmx:afterSwap", drawMeasured);
 if (document.querySelector("[data-scatter]")) void import("./desk/scatter").then(({ draw }) => draw());
+const air = document.querySelector<HTMLElement>("[data-air]");
+if (air) void import("./map/air").then(({ startAir }) => startAir(air));
 if (document.querySelector("[data-form]")) void import("./desk/form").then(({ startForm }) => startForm());

@@ -44,4 +44,8 @@ SOURCES: tuple[dict[str, Any], ...] = (
         "source": "exceedances", "label": _("噪声小时值超限"), "weight": 1.0, "window_h": 24, "half_life_h": 6.0,
         "options": {"factor": "LA", "above": 70.0}, "citation": _("GB 12523 昼间70分贝"),
     },
+    {
+        "source": "alarms", "label": _("告警"), "weight": 0.5, "window_h": 48, "half_life_h": 12.0,
+        "citation": _("起点，可调整"),
+    },
 )  # fmt: skip

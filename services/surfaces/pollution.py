@@ -1,5 +1,6 @@
 """A surface of measured values: the hour's valid means, weighted by distance, cell by cell in PostGIS."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -56,8 +57,9 @@ def make(region: Region, stations: list[Station], parameters: dict[str, Any]) ->
 
 def _interpolate(made: Made, parameters: dict[str, Any]) -> None:
     assert made.layout is not None
-    valid = {n: made.stations[n].value for n in made.used}
-    given, values = made.stations, [valid.get(n) for n in range(len(made.stations))]
+    valid = {n: value for n in made.used if (value := made.stations[n].value) is not None}
+    # An array without nulls is read by arithmetic, one with them from its beginning.
+    given, values = made.stations, [valid.get(n, math.nan) for n in range(len(made.stations))]
     network = layouts.network(made.layout, given, parameters)
     with connection.cursor() as cursor:
         row = _read(cursor, network, values, parameters["most"], len(made.used))
@@ -70,7 +72,7 @@ def _interpolate(made: Made, parameters: dict[str, Any]) -> None:
     made.path = f"weights · PostGIS {_postgis()}"
 
 
-def _read(cursor: Any, network: Any, values: list[float | None], most: int, used: int) -> tuple[Any, ...]:
+def _read(cursor: Any, network: Any, values: list[float], most: int, used: int) -> tuple[Any, ...]:
     cursor.execute(
         _INTERPOLATE,
         {"network": network.pk, "values": values, "most": most, "short": network.held < network.stations,
@@ -110,7 +112,7 @@ from (
         select sum(f.weight * f.value) / sum(f.weight) as value, count(*) as heard from (
             select t.weight, (%(values)s::float8[])[t.station] as value
             from unnest(h.stations, h.weights) as t (station, weight)
-            where (%(values)s::float8[])[t.station] is not null limit %(most)s
+            where (%(values)s::float8[])[t.station] <> 'NaN' limit %(most)s
         ) f
     ) c
     where h.network_id = %(network)s

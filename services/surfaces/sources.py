@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from gis.models import Region
 from services.access.principal import SYSTEM
+from services.alarms.models import URGENCY, Episode
 from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
 from services.search import filters
@@ -94,12 +95,25 @@ def _layer(window: Window) -> Iterable[Event]:
     return found
 
 
+def _alarms(window: Window) -> Iterable[Event]:
+    """Alarms whose last exceedance lies in the window, false ones left out; the magnitude is by level, red the most."""
+    rows = Episode.objects.filter(
+        last_at__gte=window.begin, last_at__lt=window.end, withdrawn=False,
+        feature__region_code__startswith=window.region.prefix,
+    ).exclude(state=Episode.State.FALSE)  # fmt: skip
+    if level := window.options.get("level"):
+        rows = rows.filter(level=level)
+    found = rows.order_by("last_at", "pk").values_list("feature_id", "last_at", "level")
+    return [Event(feature, at, float(len(URGENCY) - URGENCY[level])) for feature, at, level in found]
+
+
 def _factor(options: Mapping[str, Any]) -> set[int]:
     return set(Factor.objects.filter(code=str(options.get("factor"))).values_list("pk", flat=True))
 
 
 register(RiskSource("exceedances", _("小时值超限"), _exceedances, _factor))
 register(RiskSource("layer", _("图层要素"), _layer))
+register(RiskSource("alarms", _("告警"), _alarms))
 
 _ABOVE = """
 select d.feature, r.at, r.mean from telemetry_rollup r

@@ -22,6 +22,8 @@ class Station(NamedTuple):
     n_valid: int
     n_expected: int
     valid: bool
+    region: str
+    """Code of the region that the feature says it lies in."""
 
 
 def stations(
@@ -49,7 +51,8 @@ def heard(factors: Sequence[int]) -> list[tuple[str, int]]:
 
 
 _STATIONS = """
-select distinct on (d.feature) d.feature, d.id, ST_X(p.place), ST_Y(p.place), r.mean, r.n_valid, r.n_expected, r.valid
+select distinct on (d.feature) d.feature, d.id, ST_X(p.place), ST_Y(p.place), r.mean, r.n_valid, r.n_expected, r.valid,
+    i.region_code
 from telemetry_rollup r
 join telemetry_device d on d.id = r.device and d.state = 'active'
 join catalog_featureindex i on i.id = d.feature and i.region_code like %(prefix)s and i.geom is not null

@@ -95,7 +95,7 @@ AREAS = {
     "surfaces/choices.json", "surfaces/<slug:key>/hours.json", "surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.png",
     "surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.mvt", "surfaces/<uuid:pk>/cells.geojson",
     "surfaces/<uuid:pk>/value.json", "surfaces/<uuid:pk>/surface.tif", "desk/surfaces/<uuid:pk>",
-    "ogc/collections/<str:key>/coverage",
+    "ogc/collections/<str:key>/coverage", "desk/air",
 }  # fmt: skip
 """Doors to whole areas, scoped by region: tests/surfaces/test_doors.py tries each with all four."""
 

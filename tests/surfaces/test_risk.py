@@ -9,8 +9,10 @@ from django.contrib.gis.geos import Point
 from gis.fields import STORAGE_SRID
 from gis.models import Region
 from layers.projects.models import Project
+from services.alarms.models import Episode, Rule
 from services.surfaces import risk, sources
 from services.surfaces.models import Run, Source, Surface
+from services.telemetry.models import Device
 from tests.conftest import HOME
 from tests.surfaces.conftest import NOON, City
 
@@ -77,6 +79,27 @@ def test_features_of_any_layer_weigh_by_filter(city: City, surface: Surface, ran
     run = ran(of=surface)
     own = max(run.hexagons.all(), key=lambda cell: cell.score)
     assert own.geom.contains(where) and own.parts == {str(row.pk): pytest.approx(4.0)}
+
+
+def test_alarms_weigh_by_level_and_false_ones_do_not(city: City, surface: Surface, ran: Ran) -> None:
+    row = add(surface, "alarms", weight=0.5, options={}, window_h=48)
+    rule = Rule.objects.filter(layer="monitors").first()
+    assert rule is not None
+    for number, (level, state, at) in enumerate(
+        (
+            ("red", "open", NOON), ("blue", "closed", NOON - timedelta(hours=40)), ("red", "false", NOON),
+            ("red", "open", NOON - timedelta(hours=50)), ("red", "open", NOON + timedelta(hours=2)),
+        )
+    ):  # fmt: skip
+        monitor = city.station(107.40 + 0.04 * number, 31.36)
+        device = Device.objects.get(feature=monitor.pk)
+        Episode.objects.create(
+            rule=rule, device=device, feature_id=monitor.pk, level=level, state=state, began_at=at, last_at=at,
+            ended_at=at,
+        )  # fmt: skip
+    run = ran(of=surface)
+    assert sorted(i.value for i in run.inputs.all()) == [0.5 * 1, 0.5 * 4]
+    assert {i.source for i in run.inputs.all()} == {row.pk}
 
 
 def test_others_may_register_a_source(city: City, surface: Surface, ran: Ran, home: Region) -> None:

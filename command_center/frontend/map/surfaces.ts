@@ -77,7 +77,12 @@ class Surfaces {
       this.paint();
     });
     slider.addEventListener("change", () => keep("surface_opacity", slider.value));
-    this.part("region").addEventListener("change", () => void this.load());
+    this.part("region").addEventListener("change", () => {
+      void this.load(this.player.hour?.at).then(() => {
+        const extent = this.told?.extent;
+        if (extent) this.desk.look([], extent);
+      });
+    });
     desk.onGround = (place) => this.ask(place);
   }
 
