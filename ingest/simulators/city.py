@@ -7,23 +7,33 @@ from collections.abc import Iterable, Mapping
 from ingest.simulators.hj212 import Fault, Instrument, Told
 
 USUAL: Mapping[int, frozenset[Fault]] = {
-    7: frozenset({"outage"}), 11: frozenset({"drift"}), 13: frozenset({"flat"}),
+    7: frozenset({"outage"}), 23: frozenset({"lapse"}), 11: frozenset({"drift"}), 13: frozenset({"flat"}),
     17: frozenset({"burst"}), 19: frozenset({"noise"}),
 }  # fmt: skip
 """Every so manieth monitor has this fault."""
 
 
 def instruments(
-    numbers: Iterable[str], password: str, interval: float, told: Told, *, faulty: bool = True
+    numbers: Mapping[str, int], password: str, interval: float, told: Told, *, faults: Iterable[Fault] | None = None
 ) -> list[Instrument]:
-    """A monitor for each number (MN); a few of them misbehave."""
+    """A monitor for each number (MN), with the length of its minute data, 0 for none.
+
+    A few misbehave, each in its way, or all of them in the ways that are given.
+    """
     found = []
-    for place, mn in enumerate(numbers, 1):
-        faults: frozenset[Fault] = frozenset()
-        if faulty:
-            faults = frozenset(itertools.chain.from_iterable(f for every, f in USUAL.items() if place % every == 0))
-        version = (2017, 2025)[place % 2]
-        found.append(Instrument(mn, password, version=version, interval=interval, told=told, faults=faults))
+    for place, (mn, minutes) in enumerate(numbers.items(), 1):
+        usual = itertools.chain.from_iterable(f for every, f in USUAL.items() if place % every == 0)
+        found.append(
+            Instrument(
+                mn,
+                password,
+                version=(2017, 2025)[place % 2],
+                interval=interval,
+                told=told,
+                minutes=minutes,
+                faults=frozenset(usual if faults is None else faults),
+            )
+        )
     return found
 
 

@@ -3,14 +3,14 @@
 import asyncio
 import signal
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from ingest.gateways.hj212 import PORT
 from ingest.simulators import city
-from ingest.simulators.hj212 import Told
+from ingest.simulators.hj212 import Fault, Told
 from services.telemetry.devices import measured_layers
 from services.telemetry.features import columns
 from services.telemetry.models import Device
@@ -37,17 +37,22 @@ class Command(BaseCommand):
         parser.add_argument("--interval", type=float, default=30.0, help="seconds between two packets of a device")
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=PORT)
+        parser.add_argument(
+            "--fault", action="append", choices=get_args(Fault.__value__), help="of all devices; may be repeated"
+        )
         parser.add_argument("--steady", action="store_true", help="without faults")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Play."""
         register(options["register"], options["password"], options["interval"])
         rows = Device.objects.filter(protocol="hj212", state="active", secret=options["password"]).order_by("id")
-        numbers = list(rows.values_list("number", flat=True)[: options["most"]])
+        numbers = {
+            number: span if base == Device.Base.MINUTE else 0
+            for number, base, span in rows.values_list("number", "base", "minute_span")[: options["most"]]
+        }
         told = Told()
-        devices = city.instruments(
-            numbers, options["password"], options["interval"], told, faulty=not options["steady"]
-        )  # fmt: skip
+        faults = () if options["steady"] else options["fault"]
+        devices = city.instruments(numbers, options["password"], options["interval"], told, faults=faults)
         self.stdout.write(f"{len(devices)} devices")
         with suppress(asyncio.CancelledError):
             asyncio.run(self._live(devices, told, options["host"], options["port"]))
