@@ -310,7 +310,8 @@ def test_f15_two_writers_of_the_same_rows_store_each_once(
 def test_every_judgement_of_a_decoder_has_a_number() -> None:
     from ingest.protocols.readings import QUALITIES as SAID
 
-    assert set(QUALITIES) == set(SAID)
+    found_later = {"flat", "spike", "dead"}  # by the detectors of broken sensors, not by a decoder
+    assert set(QUALITIES) == set(SAID) | found_later
 
 
 def test_a_row_names_its_fields() -> None:
