@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from services.access import gate
 from services.access.principal import PUBLIC, Principal
-from services.telemetry.devices import measured_layers
+from services.positions.features import moving_layers
+from services.telemetry.devices import device_layers
 
 DRAWING = 5.0
 """Seconds that a page may take from its first look at the database to its last."""
@@ -47,8 +48,9 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
 
 def watching(principal: Principal) -> list[tuple[str, str, str]]:
     """The pages about what was measured, as (URL name, icon, title), for those who see some layer with devices."""
-    if principal.is_public or not any(gate.may(principal, layer) for layer in measured_layers()):
+    if principal.is_public or not any(gate.may(principal, layer) for layer in device_layers()):
         return []
+    fences = [("desk-fences", "fence", _("电子围栏"))] if any(gate.may(principal, x) for x in moving_layers()) else []
     return [
         ("desk-alarms", "alert-triangle", _("告警中心")),
         ("desk-readings", "table", _("历史数据")),
@@ -60,4 +62,5 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-rules", "adjustments-horizontal", _("告警规则")),
         ("desk-limits", "file-text", _("标准限值")),
         ("desk-devices", "router", _("设备管理")),
+        *fences,
     ]

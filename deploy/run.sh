@@ -7,9 +7,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/place.sh"
 PORT=${PORT:-8000}
 LIVE_PORT=${LIVE_PORT:-8900}
 HJ212_PORT=${HJ212_PORT:-9212}
+JT808_PORT=${JT808_PORT:-9808}
 HTTP_PORT=${HTTP_PORT:-9180}
 MQTT_PORT=${MQTT_PORT:-9883}
-PORTS='PORT LIVE_PORT HJ212_PORT HTTP_PORT MQTT_PORT'
+PORTS='PORT LIVE_PORT HJ212_PORT JT808_PORT HTTP_PORT MQTT_PORT'
 for name in $PORTS; do
   if ! [[ ${!name} =~ ^[1-9][0-9]{0,4}$ ]] || [ "${!name}" -gt 65535 ]; then
     fail "$name must be a number from 1 to 65535, not '${!name}'."
@@ -40,12 +41,13 @@ start_product() {
   start_process live "$ROOT" python -m granian --interface asgi command_center.live:application --host 127.0.0.1 --port "$LIVE_PORT" \
     --workers 1 --no-ws --workers-kill-timeout 2 --respawn-failed-workers
   start_process worker "$ROOT" python -m celery -A command_center worker --concurrency 1 --loglevel INFO --without-gossip --without-mingle
-  start_process gateway "$ROOT" python manage.py gateway "hj212:$HJ212_PORT" "http:$HTTP_PORT" "mqtt:$MQTT_PORT"
+  start_process gateway "$ROOT" python manage.py gateway "hj212:$HJ212_PORT" "jt808:$JT808_PORT" "http:$HTTP_PORT" "mqtt:$MQTT_PORT"
   start_process telemetry "$ROOT" python manage.py telemetry
   start_process surfaces "$ROOT" python manage.py surfaces
   start_process alarms "$ROOT" python manage.py alarms
   start_process notify "$ROOT" python manage.py notify
-  start_process simulator "$ROOT" python manage.py simulate --register 60 --port "$HJ212_PORT" --interval 20
+  start_process simulator "$ROOT" python manage.py simulate --register 60 --port "$HJ212_PORT" --interval 20 \
+    --trucks 10 --to projects --history 4 --jt808-port "$JT808_PORT"
 }
 
 await_product() {

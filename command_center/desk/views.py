@@ -19,6 +19,7 @@ from services.audit.models import Entry
 from services.catalog.layer import Layer
 from services.panels import panel as panels
 from services.panels.listing import SIZES, Listing, listing
+from services.positions.features import moving_layers
 from services.search import everywhere
 from services.search.filters import widgets
 from services.telemetry import roses
@@ -161,6 +162,7 @@ def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
         "values": [value for value in opened.values if value.label not in above],
         "measured": bool(columns(layer)),
         "windy": roses.DIRECTION in columns(layer),
+        "moves": layer in moving_layers(),
         "state_color": figures.state_colors(layer).get(opened.state, ""),
         "colors": json.dumps(figures.state_colors(layer)),
     }

@@ -13,6 +13,7 @@ import "./css/pages.css";
 import "./css/notices.css";
 import "./css/surfaces.css";
 import "./css/alarms.css";
+import "./css/track.css";
 import "./css/telemetry.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";
@@ -45,10 +46,15 @@ startChoosing();
 function drawMeasured(): void {
   if (document.querySelector("[data-curve]")) void import("./desk/curves").then(({ draw }) => draw());
   if (document.querySelector("[data-rose]")) void import("./desk/roses").then(({ draw }) => draw());
+  drawTrack();
+}
+function drawTrack(): void {
+  if (document.querySelector("[data-track]")) void import("./desk/track").then(({ startTrack }) => startTrack());
 }
 drawMeasured();
 document.body.addEventListener("htmx:afterSwap", drawMeasured);
 if (document.querySelector("[data-scatter]")) void import("./desk/scatter").then(({ draw }) => draw());
 const air = document.querySelector<HTMLElement>("[data-air]");
 if (air) void import("./map/air").then(({ startAir }) => startAir(air));
+document.body.addEventListener("map:ready", drawTrack);
 if (document.querySelector("[data-form]")) void import("./desk/form").then(({ startForm }) => startForm());

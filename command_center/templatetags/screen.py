@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -137,3 +138,13 @@ def percent(share: float) -> str:
 def unlocalized(number: int) -> str:
     """A number without thousands separators: a code, not an amount."""
     return str(number)
+
+
+@register.filter
+def span(length: timedelta) -> str:
+    """A length of time in hours and minutes, in seconds where it is less than a minute."""
+    seconds = round(length.total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import psycopg
 
-from services.telemetry.store import Batch, Row, Store
+from services.telemetry.store import Store as ReadingStore
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +27,34 @@ PAUSE = (0.2, 5.0)
 class Message(NamedTuple):
     """What one frame gave: its rows, and what to do when they are safe, or when the database refuses them."""
 
-    rows: Sequence[Row]
+    rows: Sequence[Any]
     stored: Callable[[], None]
     refused: Callable[[Exception], None]
+
+
+class Stored(Protocol):
+    """What became of a batch."""
+
+    new: int
+    same: int
+    replaced: int
+    revisions: int
+    refused: Counter[str]
+
+
+class Store(Protocol):
+    """Where rows go, over one connection in autocommit."""
+
+    connection: psycopg.Connection
+
+    def prepare(self, rows: Iterable[Any], /) -> Any:
+        """The rows made ready in another thread, or None where that needs the database."""
+
+    def write(self, rows: Any, /) -> Stored:
+        """Commit rows, made ready or not."""
+
+    def refresh(self) -> None:
+        """Read the devices again."""
 
 
 class Committer:
@@ -38,9 +63,10 @@ class Committer:
     While a batch is written, another thread makes the next one ready.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, store: Callable[[psycopg.Connection], Store] = ReadingStore) -> None:
         self.counts: Counter[str] = Counter()
         self._dsn = dsn
+        self._made = store
         self._store: Store | None = None
         self._waiting: list[Message] = []
         self._taken: list[Message] = []
@@ -94,7 +120,7 @@ class Committer:
         if self._store is not None:
             self._store.connection.close()
 
-    async def _commit(self, batch: list[Message], rows: list[Row] | Batch) -> None:
+    async def _commit(self, batch: list[Message], rows: Any) -> None:
         pause = PAUSE[0]
         while True:
             try:
@@ -119,7 +145,7 @@ class Committer:
                     await self._commit(part, _rows(part))
                 return
 
-    async def _attempt(self, batch: list[Message], rows: list[Row] | Batch) -> None:
+    async def _attempt(self, batch: list[Message], rows: Any) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch, rows)
         self.counts["stored"] += len(batch)
         for message in batch:
@@ -130,12 +156,12 @@ class Committer:
         # Batches end in the order in which they were taken.
         self._taken = self._taken[len(batch) :]
 
-    def _prepare(self, rows: list[Row]) -> Batch | None:
+    def _prepare(self, rows: list[Any]) -> Any:
         return None if self._store is None else self._store.prepare(rows)
 
-    def _write(self, batch: list[Message], rows: list[Row] | Batch) -> None:
+    def _write(self, batch: list[Message], rows: Any) -> None:
         if self._store is None or self._store.connection.closed:
-            self._store = Store(psycopg.connect(self._dsn, connect_timeout=5, autocommit=True))
+            self._store = self._made(psycopg.connect(self._dsn, connect_timeout=5, autocommit=True))
         stored = self._store.write(rows)
         if stored.refused["device"]:
             # Registered a moment ago: the store has not read it yet, and what it left out must not be acknowledged.
@@ -145,5 +171,5 @@ class Committer:
         self.counts.update({f"row {reason}": number for reason, number in stored.refused.items()})
 
 
-def _rows(batch: list[Message]) -> list[Row]:
+def _rows(batch: list[Message]) -> list[Any]:
     return [row for message in batch for row in message.rows]

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -33,8 +33,6 @@ class Directory:
         self._dsn = dsn
         self._protocol = protocol
         self._known: dict[str, Admitted] = {}
-        self._present: dict[int, str] = {}
-        """Device → address of its connection."""
         self._heard: dict[int, tuple[datetime, str]] = {}
         self._irregular: set[tuple[int, str]] = set()
         self._strangers: dict[str, str] = {}
@@ -53,20 +51,9 @@ class Directory:
         """The active device with this number."""
         return self._known.get(number)
 
-    def came(self, known: Admitted, address: str) -> bool:
-        """A device connected; False where it is connected from another address already: the newest is refused (F26)."""
-        if self._present.setdefault(known.id, address) != address:
-            self.counts["second session"] += 1
-            return False
-        return True
-
-    def gone(self, known: Admitted) -> None:
-        """Its connection ended."""
-        self._present.pop(known.id, None)
-
     def heard(self, known: Admitted, address: str = "") -> None:
-        """A good frame came from it, over its connection or from an address."""
-        self._heard[known.id] = (datetime.now(UTC), address or self._present.get(known.id, ""))
+        """A good frame came from it."""
+        self._heard[known.id] = (datetime.now(UTC), address)
 
     def irregular(self, known: Admitted, subject: str) -> None:
         """A device behaves oddly: one alarm comes of it, however often it is said."""
@@ -116,6 +103,16 @@ class Directory:
         self._known = {
             device.number: kept if (kept := self._known.get(device.number)) == device else device for device in found
         }
+
+    async def ask[T](self, work: Callable[[psycopg.Connection], T]) -> T:
+        """What some work on the database gives, committed; the devices are read again after it."""
+        found = await asyncio.get_running_loop().run_in_executor(self._thread, self._worked, work)
+        await self.refresh()
+        return found
+
+    def _worked[T](self, work: Callable[[psycopg.Connection], T]) -> T:
+        with psycopg.connect(self._dsn, connect_timeout=5) as link:
+            return work(link)
 
     def _exchange(
         self, heard: dict[int, tuple[datetime, str]], strangers: dict[str, str], irregular: set[tuple[int, str]]

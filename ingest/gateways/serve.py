@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, suppress
 
 import psycopg
 
-from ingest.gateways import hj212, http, mqtt
+from ingest.gateways import hj212, http, jt808, mqtt
 from ingest.gateways.directory import Directory
 from ingest.gateways.gateway import Gateway
 
@@ -18,7 +18,9 @@ REPORT = 60.0
 """Seconds between two lines of counts in the log."""
 
 
-KINDS: Mapping[str, type[Gateway]] = {kind.protocol: kind for kind in (hj212.Gateway, http.Gateway, mqtt.Gateway)}
+KINDS: Mapping[str, type[Gateway]] = {
+    kind.protocol: kind for kind in (hj212.Gateway, jt808.Gateway, http.Gateway, mqtt.Gateway)
+}
 """The protocols that can be served."""
 
 

@@ -76,3 +76,4 @@ class MixerTrucks(Layer):
     }
     private = ("driver", "driver_phone")
     time = "located_at"
+    covers = ("DZ-264",)

@@ -8,6 +8,7 @@ from django.utils.translation import pgettext_lazy
 
 from gis.fields import PointField
 from services.catalog.models import Feature, Record
+from services.catalog.moves import Moves
 from services.catalog.quantities import Quantity
 
 
@@ -65,6 +66,8 @@ class MixerTruck(Feature):
         DRIVING = "driving", _("运输")
         POURING = "pouring", _("卸料")
         OFFLINE = "offline", _("离线")
+
+    moves = Moves("speed", "heading", driving=State.DRIVING, standing=State.IDLE, offline=State.OFFLINE)
 
     # A truck belongs to its plant's region, wherever it drives.
     region = None

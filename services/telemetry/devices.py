@@ -130,9 +130,15 @@ def visible(principal: Principal) -> QuerySet[Device]:
 
 def pending(principal: Principal) -> QuerySet[Device]:
     """The devices that wait for approval: for those who may change some feature that can have one."""
-    if not any(gate.may(principal, layer, "change") for layer in measured_layers()):
+    if not any(gate.may(principal, layer, "change") for layer in device_layers()):
         return Device.objects.none()
     return Device.objects.filter(state=Device.State.PENDING)
+
+
+def device_layers() -> list[Layer]:
+    """The layers whose features may have devices: those with columns that devices feed, and those that move."""
+    measured = measured_layers()
+    return [layer for layer in registry if layer in measured or getattr(layer.model, "moves", None)]
 
 
 def measured_layers() -> list[Layer]:

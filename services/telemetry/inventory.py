@@ -16,7 +16,7 @@ from services.access.errors import Invalid, NotFound
 from services.access.principal import Principal
 from services.catalog.models import FeatureIndex
 from services.search.text import holding
-from services.telemetry.devices import measured_layers, pending, rates, visible
+from services.telemetry.devices import device_layers, pending, rates, visible
 from services.telemetry.models import Device, Factor
 from services.telemetry.spans import Quality
 
@@ -152,7 +152,7 @@ def _narrow(rows: QuerySet[Device], query: Mapping[str, str]) -> QuerySet[Device
     if presence := query.get("presence"):
         rows = rows.filter(state=Device.State.ACTIVE).filter(_PRESENT[presence])
     if text := query.get("q", "").strip()[:100]:
-        named = FeatureIndex.objects.filter(holding(text), layer__in=[layer.key for layer in measured_layers()])
+        named = FeatureIndex.objects.filter(holding(text), layer__in=[layer.key for layer in device_layers()])
         rows = rows.filter(Q(number__icontains=text) | Q(name__icontains=text) | Q(feature__in=named.values("pk")))
     return rows
 
@@ -173,7 +173,7 @@ def _seen(device: Device) -> datetime | None:
 
 
 def _bindable(principal: Principal) -> QuerySet[FeatureIndex]:
-    return gate.restrict_index(principal, measured_layers(), "change").defer("geom")
+    return gate.restrict_index(principal, device_layers(), "change").defer("geom")
 
 
 _PRESENT = {

@@ -2,12 +2,16 @@
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 
 import psycopg
 from celery import shared_task
+from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
@@ -95,7 +99,19 @@ WORK = {
 }
 
 
-def overdue(last: dict[str, float]) -> list[str]:
+def periodic() -> dict[str, tuple[Callable[[], object], float]]:
+    """The periodic work of all engines, with the seconds to its next run: their ``jobs`` with WORK and EVERY."""
+    found: dict[str, tuple[Callable[[], object], float]] = {}
+    for config in apps.get_app_configs():
+        if not config.name.startswith("services.") or find_spec(f"{config.name}.jobs") is None:
+            continue
+        jobs = import_module(f"{config.name}.jobs")
+        every = getattr(jobs, "EVERY", {})
+        found |= {f"{config.label}.{name}": (work, every[name]) for name, work in getattr(jobs, "WORK", {}).items()}
+    return found
+
+
+def overdue(work: dict[str, tuple[Callable[[], object], float]], last: dict[str, float]) -> list[str]:
     """The work whose time has come, by the monotonic times of its last runs."""
     now = time.monotonic()
-    return [name for name in WORK if now - last.get(name, float("-inf")) >= EVERY[name]]
+    return [name for name, (_run, every) in work.items() if now - last.get(name, float("-inf")) >= every]

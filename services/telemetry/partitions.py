@@ -1,4 +1,4 @@
-"""Monthly partitions of readings and roll-ups: made ahead, archived to GeoParquet, dropped.
+"""Monthly partitions of readings, roll-ups and positions: made ahead, archived to GeoParquet, dropped.
 
 A month is one of the calendar in China, so that a month's report reads one partition.
 """
@@ -6,7 +6,7 @@ A month is one of the calendar in China, so that a month's report reads one part
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,12 @@ def existing(connection: psycopg.Connection, table: str = TABLES[0]) -> list[dat
     return [date(int(name[:4]), int(name[4:]), 1) for (name,) in rows]
 
 
-def make(connection: psycopg.Connection, month: date) -> None:
+def make(connection: psycopg.Connection, month: date, tables: Sequence[str] = TABLES) -> None:
     """Make the partitions of a month that are missing, in a transaction of its own where none is open."""
     begin, end = bounds(month)
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", [LOCK])
-        for table in TABLES:
+        for table in tables:
             if month in existing(connection, table):
                 continue
             # Attached afterwards: CREATE TABLE … PARTITION OF would stop every reader and writer of all months.
@@ -69,23 +69,23 @@ def make(connection: psycopg.Connection, month: date) -> None:
             )
 
 
-def ahead(using: str = "default", months: int = 3, now: datetime | None = None) -> None:
+def ahead(using: str = "default", months: int = 3, now: datetime | None = None, tables: Sequence[str] = TABLES) -> None:
     """Make the partitions of the last month, this one and so many to come."""
     month = month_of((now or timezone.now()) - timedelta(days=31))
     link = raw(using)
     for _n in range(months + 2):
-        make(link, month)
+        make(link, month, tables)
         month = month_of(bounds(month)[1])
 
 
-def due(connection: psycopg.Connection, keep: int, now: datetime | None = None) -> list[date]:
-    """The months of readings that are older than the last ``keep`` whole ones; none where ``keep`` is 0."""
+def due(connection: psycopg.Connection, keep: int, now: datetime | None = None, table: str = TABLES[0]) -> list[date]:
+    """The months of a table that are older than the last ``keep`` whole ones; none where ``keep`` is 0."""
     if not keep:
         return []
     limit = month_of(now or timezone.now())
     for _n in range(max(keep, FEWEST_KEPT)):
         limit = month_of(bounds(limit)[0] - timedelta(days=1))
-    return [month for month in existing(connection) if month < limit]
+    return [month for month in existing(connection, table) if month < limit]
 
 
 def drop(connection: psycopg.Connection, month: date, table: str = TABLES[0]) -> None:

@@ -5,7 +5,10 @@ import sys
 import time
 from importlib import import_module
 
-PARTS = ("items", "tiles", "pages", "start", "memory", "live", "surface", "ingest", "sockets", "rollup", "history")
+PARTS = (
+    "items", "tiles", "pages", "start", "memory", "live", "surface", "ingest", "sockets", "rollup", "history",
+    "positions",
+)  # fmt: skip
 WITHOUT_CITY = {"ingest", "sockets", "rollup", "history"}
 """Parts that need no demo city: they run without loading it."""
 

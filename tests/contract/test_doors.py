@@ -73,6 +73,7 @@ OWN = {
     "desk/imports/<uuid:pk>/undo", "desk/imports/<uuid:pk>/discard", "desk/imports/<uuid:pk>/report",
     "desk/notices", "desk/notices/bell", "desk/notices/read", "desk/notices/preferences", "desk/notices/<uuid:pk>/read",
     "desk/live",
+    "desk/fences", "desk/fences/new", "desk/fences/<int:pk>", "desk/fences/<int:pk>/delete",
     "desk/jobs", "desk/jobs/<uuid:pk>", "desk/jobs/<uuid:pk>/dismiss",
     "ogc/processes/<str:name>/execution", "ogc/jobs", "ogc/jobs/<str:pk>", "ogc/jobs/<str:pk>/results",
 }  # fmt: skip
@@ -125,6 +126,8 @@ PARTS: dict[str, Address] = {
     "desk/<slug:key>/<uuid:pk>/nearby": lambda m: f"/desk/{m.layer.key}/{m.pk}/nearby",
     "desk/<slug:key>/<uuid:pk>/curves": lambda m: f"/desk/{m.layer.key}/{m.pk}/curves",
     "desk/<slug:key>/<uuid:pk>/alarms": lambda m: f"/desk/{m.layer.key}/{m.pk}/alarms",
+    "desk/<slug:key>/<uuid:pk>/track": lambda m: f"/desk/{m.layer.key}/{m.pk}/track",
+    "desk/<slug:key>/<uuid:pk>/track/export": lambda m: f"/desk/{m.layer.key}/{m.pk}/track/export?format=csv",
     "desk/<slug:key>/<uuid:pk>/edit": lambda m: f"/desk/{m.layer.key}/{m.pk}/edit",
     "desk/<slug:key>/<uuid:pk>/files": lambda m: f"/desk/{m.layer.key}/{m.pk}/files",
     "desk/<slug:key>/<uuid:pk>/history": lambda m: f"/desk/{m.layer.key}/{m.pk}/history",

@@ -30,6 +30,13 @@ export interface Wishes {
   onMove: () => void;
 }
 
+let opened: MapLibre | null = null;
+
+/** The map of the page, once it can be drawn on. */
+export function openMap(): MapLibre | null {
+  return opened;
+}
+
 /** A MapLibre map with the product's layers. */
 export class DeskMap {
   private hovered: { source: string; sourceLayer?: string; id: string } | null = null;
@@ -49,7 +56,10 @@ export class DeskMap {
     private readonly style: StyleSpecification,
     private readonly wishes: Wishes,
   ) {
-    this.ready = map.once("style.load");
+    this.ready = map.once("style.load").then(() => {
+      opened = map;
+      document.body.dispatchEvent(new Event("map:ready"));
+    });
     this.shown = new Set(wishes.shown ?? this.keys);
     this.narrowed = { ...wishes.queries };
   }

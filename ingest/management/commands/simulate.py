@@ -3,13 +3,15 @@
 import asyncio
 import signal
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, get_args
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
+from ingest.gateways import jt808
 from ingest.gateways.hj212 import PORT
-from ingest.simulators import city
+from ingest.simulators import city, fleet
 from ingest.simulators.hj212 import Fault, Told
 from services.telemetry.devices import measured_layers
 from services.telemetry.features import columns
@@ -25,7 +27,7 @@ UNITS = {code: factor.unit for code, factor in FACTORS.items() if factor.confusa
 class Command(BaseCommand):
     """Play every registered device whose password is that of the demo city, until SIGTERM."""
 
-    help = "Play the demo city's registered HJ 212 devices: they connect, measure, send, fail and fill gaps."
+    help = "Play the demo city's HJ 212 devices and JT/T 808 vehicles: they connect, measure, send, fail and fill gaps."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How many, how often, where to."""
@@ -41,6 +43,10 @@ class Command(BaseCommand):
             "--fault", action="append", choices=get_args(Fault.__value__), help="of all devices; may be repeated"
         )
         parser.add_argument("--steady", action="store_true", help="without faults")
+        parser.add_argument("--trucks", type=int, default=0, help="vehicles that drive about and speak JT/T 808")
+        parser.add_argument("--to", default="", metavar="LAYER", help="layer whose features they drive to")
+        parser.add_argument("--history", type=float, default=0, help="hours of their past that they send first")
+        parser.add_argument("--jt808-port", type=int, default=jt808.PORT)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Play."""
@@ -53,12 +59,16 @@ class Command(BaseCommand):
         told = Told()
         faults = () if options["steady"] else options["fault"]
         devices = city.instruments(numbers, options["password"], options["interval"], told, faults=faults)
-        self.stdout.write(f"{len(devices)} devices")
+        trucks = fleet.fleet(
+            options["trucks"], options["to"], min(10.0, options["interval"]), told,
+            history=timedelta(hours=options["history"]), faulty=not options["steady"],
+        )  # fmt: skip
+        self.stdout.write(f"{len(devices)} devices, {len(trucks)} vehicles")
         with suppress(asyncio.CancelledError):
-            asyncio.run(self._live(devices, told, options["host"], options["port"]))
+            asyncio.run(self._live(told, options["host"], {options["port"]: devices, options["jt808_port"]: trucks}))
 
-    async def _live(self, devices: list[Any], told: Told, host: str, port: int) -> None:
-        living = asyncio.create_task(city.live(devices, host, port))
+    async def _live(self, told: Told, host: str, devices: dict[int, list[Any]]) -> None:
+        living = asyncio.gather(*(city.live(some, host, port) for port, some in devices.items()))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, living.cancel)
         reporting = asyncio.create_task(self._report(told))

@@ -32,11 +32,12 @@ class Gateway:
 
     server: Server
     port: int
+    protocol: str = "hj212"
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it listens."""
-        command = [sys.executable, "manage.py", "gateway", f"hj212:{self.port}"]
+        command = [sys.executable, "manage.py", "gateway", f"{self.protocol}:{self.port}"]
         environment = os.environ | {"ZHUTU_PGDATABASE": self.server.database}
         log = (settings.LOCAL / f"{self.server.database}_gateway.log").open("ab")
         self.process = subprocess.Popen(command, cwd=settings.ROOT, env=environment, stdout=log, stderr=log)
@@ -136,12 +137,16 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-@pytest.fixture(scope="session")
-def running(server: Server) -> Iterator[Gateway]:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    found = Gateway(server, port)
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def running(server: Server) -> Iterator[Gateway]:
+    found = Gateway(server, free_port())
     for mn in ("KNOWN", "FLOOD", "CALM", "KILLED", "CLOCK", "PARTS", "CUT"):
         found.register(mn)
     found.register("SECRET", key=KEY)
