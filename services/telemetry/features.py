@@ -36,15 +36,21 @@ def write(link: psycopg.Connection | None = None, since: datetime | None = None)
     changed = 0
     for layer in measured_layers():
         with link.transaction():
-            changed += link.execute(*_values(link, layer, since)).rowcount
+            if query := _values(link, layer, since):
+                changed += link.execute(*query).rowcount
             if getattr(layer.model, "presence", None):
                 changed += link.execute(*_states(layer, since)).rowcount
     return changed
 
 
-def _values(link: psycopg.Connection, layer: Layer, since: datetime | None) -> tuple[sql.Composed, dict[str, Any]]:
+def _values(
+    link: psycopg.Connection, layer: Layer, since: datetime | None
+) -> tuple[sql.Composed, dict[str, Any]] | None:
+    """The UPDATE of the values and what it asks with; None where the table of factors names none of the layer's."""
     rows = link.execute("select code, id, unit from telemetry_factor where code = any(%s)", [list(columns(layer))])
     factors = {code: (number, unit) for code, number, unit in rows.fetchall()}
+    if not factors:
+        return None
     values, sets, old, new = [], [], [], []
     for code, field in columns(layer).items():
         if code not in factors:
