@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rasterio
 import shapely
 from numpy.typing import NDArray
 from PIL import Image
-from rasterio.features import geometry_mask
-from rasterio.io import MemoryFile
-from rasterio.transform import from_bounds, from_origin
 from shapely.geometry.base import BaseGeometry
 
 from gis.bounds import Box
@@ -133,6 +129,10 @@ def tile(
     columns, rows = np.clip(columns + 1, 0, of.columns + 1), np.clip(rows + 1, 0, of.rows + 1)
     left, top = np.floor(columns).astype(int), np.floor(rows).astype(int)
     left, top = np.minimum(left, of.columns), np.minimum(top, of.rows)
+    # rasterio loads a GDAL of its own, a tenth of a second: only who draws or writes a raster pays.
+    from rasterio.features import geometry_mask
+    from rasterio.transform import from_bounds
+
     dx, dy = columns - left, rows - top
     total, weight, most = (np.zeros((TILE, TILE)) for _n in range(3))
     for down, share_y in ((0, 1 - dy), (1, dy)):
@@ -160,9 +160,13 @@ def geotiff(
     bands: Sequence[Values], of: Lattice, names: Sequence[str], unit: str, tags: Mapping[str, str] | None = None
 ) -> bytes:
     """A GeoTIFF of float32 bands, -9999 where there is no value; each band has its name and unit."""
+    from rasterio import CRS
+    from rasterio.io import MemoryFile
+    from rasterio.transform import from_origin
+
     profile: dict[str, Any] = {
         "driver": "GTiff", "dtype": "float32", "count": len(bands), "width": of.columns, "height": of.rows,
-        "crs": rasterio.CRS.from_epsg(of.srid), "transform": from_origin(of.west, of.north, of.cell, of.cell),
+        "crs": CRS.from_epsg(of.srid), "transform": from_origin(of.west, of.north, of.cell, of.cell),
         "nodata": NODATA, "compress": "deflate", "predictor": 3,
     }  # fmt: skip
     with MemoryFile() as memory:

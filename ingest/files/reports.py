@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext as _
-from openpyxl import Workbook
 
 from ingest.models import Import
 from services.access.errors import Invalid
@@ -37,6 +36,8 @@ def _csv(rows: Iterable[tuple[Any, ...]]) -> bytes:
 
 
 def _xlsx(rows: Iterable[tuple[Any, ...]]) -> bytes:
+    from openpyxl import Workbook
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet()
     for row in rows:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import cel
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -46,6 +45,9 @@ SAMPLES = (
 @lru_cache(maxsize=2000)
 def compiled(text: str) -> Any:
     """The program of a condition; raises ValueError where it is none."""
+    # Its package brings a command line along, which would cost every process a sixth of a second at its start.
+    import cel
+
     return cel.compile(text)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from openpyxl import Workbook
 
 from services.access.errors import Invalid
 from services.export.columns import BATCH
@@ -42,6 +41,8 @@ def _csv(title: str, headings: Line, rows: Iterable[Line]) -> Iterator[bytes]:
 
 
 def _xlsx(title: str, headings: Line, rows: Iterable[Line]) -> Iterator[bytes]:
+    from openpyxl import Workbook
+
     book = Workbook(write_only=True)
     page = book.create_sheet("".join("_" if c in "\\/*?:[]" else c for c in title)[:31] or "1")
     page.freeze_panes = "A2"

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +16,6 @@ from typing import Any
 import orjson
 import shapely
 from django.db.models import Func, IntegerField, Max, QuerySet
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from shapely.geometry.base import BaseGeometry
 
 from services.catalog.describe import Described
@@ -31,6 +29,8 @@ CELL = 32_000
 POSITION = 44
 """Characters a position takes in WKT at most, with its share of brackets."""
 CHUNK = 256 * 1024
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Characters that XML 1.0, and so a workbook, cannot hold."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ def _csv_lines(table: Table, first: list[str]) -> Iterator[bytes]:
 
 def xlsx(table: Table) -> Iterator[bytes]:
     """An Excel workbook of one sheet with typed cells."""
+    # openpyxl costs a tenth of a second and 10 MB: only who writes a workbook pays.
+    from openpyxl import Workbook
+
     texts = 1
     if table.layer.geometry_type != "point":
         vertices = Func(table.layer.geom, function="ST_NPoints", output_field=IntegerField())
@@ -125,9 +128,11 @@ def safe_cell(sheet: Any, value: Any) -> Any:
     """A value as an Excel cell; text stays text, whatever it starts with."""
     if not isinstance(value, str):
         return value
-    text = ILLEGAL_CHARACTERS_RE.sub("", value)
+    text = _CONTROL.sub("", value)
     if not text.startswith(FORMULA):
         return text
+    from openpyxl.cell import WriteOnlyCell
+
     cell = WriteOnlyCell(sheet, text)
     cell.data_type = "s"
     return cell

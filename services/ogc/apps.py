@@ -13,4 +13,5 @@ class OgcConfig(AppConfig):
     verbose_name = _("OGC 接口")
 
     def ready(self) -> None:
+        import_module("services.ogc.grammar")
         import_module("services.ogc.jobs")

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from openpyxl import Workbook
 
 from services.access import gate
 from services.access.errors import Invalid, TooLarge
@@ -78,6 +77,8 @@ def _csv(rows: Iterator[Exported]) -> Iterator[bytes]:
 
 
 def _xlsx(rows: Iterator[Exported]) -> Iterator[bytes]:
+    from openpyxl import Workbook
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet(_("轨迹"))
     sheet.freeze_panes = "A2"
