@@ -46,7 +46,7 @@ start_product() {
   start_process surfaces "$ROOT" python manage.py surfaces
   start_process alarms "$ROOT" python manage.py alarms
   start_process notify "$ROOT" python manage.py notify
-  start_process simulator "$ROOT" python manage.py simulate --register 60 --port "$HJ212_PORT" --interval 20 \
+  start_process simulator "$ROOT" python manage.py simulate --register 60 --past 72 --port "$HJ212_PORT" --interval 20 \
     --trucks 10 --to projects --history 4 --jt808-port "$JT808_PORT"
 }
 

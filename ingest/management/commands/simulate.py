@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from ingest.gateways import jt808
 from ingest.gateways.hj212 import PORT
-from ingest.simulators import city, fleet
+from ingest.simulators import city, fleet, past
 from ingest.simulators.hj212 import Fault, Told
+from services.telemetry import partitions
 from services.telemetry.devices import measured_layers
 from services.telemetry.features import columns
 from services.telemetry.models import Device
@@ -46,11 +47,15 @@ class Command(BaseCommand):
         parser.add_argument("--trucks", type=int, default=0, help="vehicles that drive about and speak JT/T 808")
         parser.add_argument("--to", default="", metavar="LAYER", help="layer whose features they drive to")
         parser.add_argument("--history", type=float, default=0, help="hours of their past that they send first")
+        parser.add_argument("--past", type=int, default=0, help="hours that monitors registered now have behind them")
         parser.add_argument("--jt808-port", type=int, default=jt808.PORT)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Play."""
-        register(options["register"], options["password"], options["interval"])
+        new = register(options["register"], options["password"], options["interval"])
+        if new and options["past"]:
+            partitions.ahead()
+            past.write(partitions.raw(), new, timezone.now(), options["past"], options["interval"])
         rows = Device.objects.filter(protocol="hj212", state="active", secret=options["password"]).order_by("id")
         numbers = {
             number: span if base == Device.Base.MINUTE else 0
@@ -85,8 +90,12 @@ class Command(BaseCommand):
             self.stdout.write(", ".join(f"{name} {n}" for name, n in sorted(told.counts.items())) + slow)
 
 
-def register(number: int, password: str, interval: float) -> None:
-    """Make devices for features of the dust layers that have none: their code is the device's number (MN)."""
+def register(number: int, password: str, interval: float) -> dict[int, str]:
+    """Make devices for features of the dust layers that have none: their code is the device's number (MN).
+
+    Returns device → number of those that were made.
+    """
+    before = set(Device.objects.values_list("pk", flat=True))
     wanted = number - Device.objects.filter(secret=password).count()
     bound = Device.objects.filter(feature__isnull=False).values("feature")
     for layer in measured_layers():
@@ -104,3 +113,5 @@ def register(number: int, password: str, interval: float) -> None:
             ],
             ignore_conflicts=True,
         )  # fmt: skip
+    made = Device.objects.filter(secret=password).exclude(pk__in=before)
+    return dict(made.values_list("pk", "number"))
