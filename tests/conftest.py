@@ -124,6 +124,8 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Server]:
         connection.close()
     with connect("postgres") as link:
         link.execute(f'drop database if exists "{database}" with (force)')
+        # An earlier test may have left a connection, and a database in use is no template.
+        link.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [source])
         link.execute(f'create database "{database}" template "{source}"')
     with socket.socket() as probe, socket.socket() as another:
         probe.bind(("127.0.0.1", 0))

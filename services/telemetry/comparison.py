@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,7 +17,7 @@ from services.access.errors import Invalid, NotFound
 from services.access.principal import Principal
 from services.telemetry.devices import visible
 from services.telemetry.history import MOST_POINTS, STEPS, Point, choose
-from services.telemetry.models import Device, Factor
+from services.telemetry.models import Device, Factor, Latest
 from services.telemetry.spans import ZONE, Span
 
 MOST = 8
@@ -112,12 +113,9 @@ def mean_of(values: Sequence[float], factor: Factor) -> float | None:
 
 def _devices(principal: Principal, features: Sequence[UUID], factor: Factor) -> dict[UUID, Device]:
     """Of each feature the device that measured the factor last."""
-    rows = visible(principal).filter(feature__in=features).extra(
-        tables=["telemetry_latest"],
-        where=["telemetry_latest.device = telemetry_device.id", "telemetry_latest.factor = %s"],
-        params=[factor.pk],
-        order_by=["telemetry_latest.at"],
-    )  # fmt: skip
+    newest = Latest.objects.filter(device=OuterRef("pk"), factor=factor).values("at")
+    measuring = visible(principal).filter(feature__in=features).annotate(newest=Subquery(newest))
+    rows = measuring.filter(newest__isnull=False).order_by("newest")
     return {device.feature: device for device in rows if device.feature is not None}
 
 

@@ -43,6 +43,7 @@ def test_a_changed_value_comes_with_its_text_and_what_the_map_needs(
     assert {"name", "state"} <= row["values"].keys()
     place = server.sql("select st_x(geom), st_y(geom) from environment_monitor where id = %s", monitor)[0]
     assert row["place"] == pytest.approx(place, abs=1e-6)
+    server.sql("update environment_monitor set state = 'online' where id = %s", monitor)
     server.sql("update environment_monitor set state = 'fault' where id = %s", monitor)
     state = english.wait(lambda e: of(monitor)(e) and "state" in e.data["rows"][0]["texts"])
     assert state is not None

@@ -268,7 +268,8 @@ def test_owslib_reads_what_was_measured(server: Server, sent: tuple[str, str]) -
     )
     assert found["coverages"][0]["ranges"]["pm10"]["values"] == [77.0]
     place = client.query_data("monitors", "locations")
-    assert [each["id"] for each in place["features"]] == [monitor]
+    # Other tests have devices in this database, too.
+    assert monitor in [each["id"] for each in place["features"]]
     found = client.query_data("monitors", f"locations/{monitor}")
     assert found["coverages"][0]["ranges"]["pm10"]["values"] == [77.0]
     area = f"POLYGON(({x - 1} {y - 1},{x + 1} {y - 1},{x + 1} {y + 1},{x - 1} {y + 1},{x - 1} {y - 1}))"

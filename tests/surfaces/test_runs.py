@@ -133,6 +133,8 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[psycopg
         connection.close()
     with connect("postgres") as link:
         link.execute(f'drop database if exists "{name}" with (force)')
+        # An earlier test may have left a connection, and a database in use is no template.
+        link.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [source])
         link.execute(f'create database "{name}" template "{source}"')
     with connect(name) as link:
         yield link

@@ -100,13 +100,15 @@ def register(server: Server, protocol: str, number: str, secret: str, state: str
     )  # fmt: skip
 
 
-def stored(server: Server, number: str) -> list[tuple[Any, ...]]:
+def stored(server: Server, protocol: str, number: str) -> list[tuple[Any, ...]]:
     """(factor code, measuring time, value, quality) of what is stored of a device."""
     return server.sql(
         """
         select f.code, r.at, r.value, r.quality from telemetry_reading r join telemetry_device d on d.id = r.device
-        join telemetry_factor f on f.id = r.factor where d.number = %s order by r.at, f.code
+        join telemetry_factor f on f.id = r.factor where d.protocol = %s and d.number = %s
+        order by r.at, f.code
         """,
+        protocol,
         number,
     )
 

@@ -74,8 +74,10 @@ class Gateway:
         return self.server.sql(
             """
             select f.code, r.at, r.value from telemetry_reading r join telemetry_device d on d.id = r.device
-            join telemetry_factor f on f.id = r.factor where d.number = %s order by r.at, f.code
+            join telemetry_factor f on f.id = r.factor where d.protocol = %s and d.number = %s
+            order by r.at, f.code
             """,
+            self.protocol,
             mn,
         )
 

@@ -16,7 +16,7 @@ import psycopg
 from django.conf import settings
 
 from ingest.protocols.hj212.packets import Packet
-from tests.ingest.gateways.boxes import Process, free_port, listens
+from tests.ingest.gateways.boxes import Process, free_port, listens, until
 from tests.ingest.gateways.conftest import PASSWORD, UNITS, Talker, packet
 
 SCRIPT = 'source deploy/place.sh; claim_place; use_instance "$1"; make_instance; '
@@ -63,7 +63,10 @@ class Machine:
 
     def kill_postgres(self) -> None:
         """Its first process, without a word to the others."""
-        os.kill(int((self.state / "pg" / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        number = int((self.state / "pg" / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(number, signal.SIGKILL)
+        # While the system still has its number, a new one takes it for alive.
+        assert until(lambda: not Path(f"/proc/{number}").exists())
 
     def kill_redis(self) -> None:
         """At once."""

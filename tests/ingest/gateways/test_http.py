@@ -59,7 +59,7 @@ def test_f15_what_is_answered_with_200_is_stored_once_however_often_it_comes(doo
     for _again in range(3):
         status, answer = door.post({"device": "BOX1", **record(at)})
         assert (status, answer["stored"], answer["doubtful"]) == (200, 2, [])
-        assert [row[0::2] for row in stored(door.server, "BOX1")] == [("LA", 63.5), ("a34002", 88.0)]
+        assert [row[0::2] for row in stored(door.server, "http", "BOX1")] == [("LA", 63.5), ("a34002", 88.0)]
 
 
 def test_a_batch_is_stored_whole_and_f30_doubtful_values_are_named_and_do_not_count(door: Door) -> None:
@@ -67,7 +67,7 @@ def test_a_batch_is_stored_whole_and_f30_doubtful_values_are_named_and_do_not_co
     status, answer = door.post({"device": "MANY", "records": [record(first), record(second, "1,2")]})
     assert status == 200
     assert answer["doubtful"] == [{"field": "records[1].values.a34002", "reason": "number"}]
-    assert [row[2] for row in stored(door.server, "MANY")] == [63.5, 88.0, 63.5, None]
+    assert [row[2] for row in stored(door.server, "http", "MANY")] == [63.5, 88.0, 63.5, None]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_f25_f26_who_does_not_prove_who_it_is_leaves_nothing_and_all_hear_the_sa
     (at,) = times(1)
     status, answer = door.post({"device": number, **record(at, 7.0)}, token)
     assert (status, answer["title"]) == (401, "the device is unknown, not approved, or its token is wrong")
-    assert 7.0 not in [row[2] for row in stored(door.server, number)]
+    assert 7.0 not in [row[2] for row in stored(door.server, "http", number)]
     if number == "NOBODY":
         query = "select state from telemetry_device where protocol = 'http' and number = 'NOBODY'"
         assert until(lambda: door.server.sql(query)) == [("pending",)]
@@ -117,7 +117,7 @@ def test_f12_nothing_is_answered_while_the_database_cannot_take_it(door: Door) -
         assert answers == []
     asking.join(30)
     assert answers == [200]
-    assert len(stored(door.server, "HELD")) == 2
+    assert len(stored(door.server, "http", "HELD")) == 2
 
 
 def test_f24_a_request_that_never_ends_is_ended_and_others_are_served(door: Door) -> None:
@@ -150,11 +150,11 @@ def test_f04_what_was_answered_before_a_kill_is_stored_and_the_rest_comes_again(
     until(lambda: len(answered) >= 10)
     door.process.kill()
     sending.join()
-    have = {row[1] for row in stored(door.server, "KILLED")}
+    have = {row[1] for row in stored(door.server, "http", "KILLED")}
     assert answered <= have, "I1"
     door.start()
     for at in left.keys() - answered:
         while door.post(left[at])[0] == 429:
             time.sleep(0.3)
-    rows = stored(door.server, "KILLED")
+    rows = stored(door.server, "http", "KILLED")
     assert len(rows) == 80 and len({row[:2] for row in rows}) == 80, "I1, I2: all of them, each once"

@@ -126,7 +126,7 @@ def test_f15_what_the_broker_took_is_stored_once(road: Road, box: Any) -> None:
     calm, (first, second) = box("CALM"), times(2)
     for _again in range(3):
         calm.deliver({"records": [record(first), record(second, "--")]})
-    rows = until(lambda: stored(road.server, "CALM"))
+    rows = until(lambda: stored(road.server, "mqtt", "CALM"))
     assert [(row[0], row[2]) for row in rows] == [("LA", 63.5), ("a34002", 88.0), ("LA", 63.5), ("a34002", None)]
 
 
@@ -135,10 +135,10 @@ def test_f27_a_message_that_cannot_be_read_is_told_to_the_box_and_holds_nobody_u
     assert until(lambda: calm.client.is_connected())
     time.sleep(0.5)  # until the broker knows whom to tell
     calm.publish({"values": {"LA": 1}}, {"device": "READER", **record(at, 9.0)}, record(at, 5.0))
-    assert until(lambda: [row for row in stored(road.server, "CALM") if row[2] == 5.0])
+    assert until(lambda: [row for row in stored(road.server, "mqtt", "CALM") if row[2] == 5.0])
     assert until(lambda: len(calm.problems) == 2)
     assert [problem["field"] for problem in calm.problems] == ["time", "device"]
-    assert not [row for row in stored(road.server, "READER") if row[2] == 9.0]
+    assert not [row for row in stored(road.server, "mqtt", "READER") if row[2] == 9.0]
 
 
 @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ def test_f26_a_box_writes_under_its_own_name_only(road: Road, box: Any) -> None:
     calm, (at,) = box("CALM"), times(1)
     calm.publish(record(at, 6.0), topic="zhutu/READER/readings")
     calm.publish(record(at, 7.0))
-    assert until(lambda: [row for row in stored(road.server, "CALM") if row[2] == 7.0])
-    assert not [row for row in stored(road.server, "READER") if row[2] == 6.0]
+    assert until(lambda: [row for row in stored(road.server, "mqtt", "CALM") if row[2] == 7.0])
+    assert not [row for row in stored(road.server, "mqtt", "READER") if row[2] == 6.0]
 
 
 def test_f25_a_new_box_gets_on_the_list_by_the_password_of_enrolment(road: Road, box: Any) -> None:
@@ -168,7 +168,7 @@ def test_a_box_that_was_approved_a_moment_ago_may_enter(road: Road, box: Any) ->
     register(road.server, "mqtt", "LATER", tokens.broker_digest(TOKEN))
     later, (at,) = box("LATER"), times(1)
     later.publish(record(at))
-    assert until(lambda: stored(road.server, "LATER"))
+    assert until(lambda: stored(road.server, "mqtt", "LATER"))
 
 
 def test_f04_the_reader_is_killed_in_mid_flow(road: Road, box: Any) -> None:
@@ -176,11 +176,11 @@ def test_f04_the_reader_is_killed_in_mid_flow(road: Road, box: Any) -> None:
     sending = threading.Thread(target=reader.deliver, args=[record(at) for at in wanted])
     sending.start()
     for share in (25, 75):
-        until(lambda share=share: len(stored(road.server, "READER")) >= 2 * share)
+        until(lambda share=share: len(stored(road.server, "mqtt", "READER")) >= 2 * share)
         road.gateway.kill()
         road.start_gateway()
     sending.join()
-    rows = until(lambda: len(found := stored(road.server, "READER")) >= 400 and found, 40)
+    rows = until(lambda: len(found := stored(road.server, "mqtt", "READER")) >= 400 and found, 40)
     assert len(rows) == 400 and len({row[:2] for row in rows}) == 400, "I1, I2: all of them, each once"
 
 
@@ -194,10 +194,10 @@ def test_the_broker_is_killed_in_mid_flow(road: Road, box: Any) -> None:
 
     sending = threading.Thread(target=send)
     sending.start()
-    until(lambda: len(stored(road.server, "BROKEN")) >= 100)
+    until(lambda: len(stored(road.server, "mqtt", "BROKEN")) >= 100)
     road.broker.kill()
     road.start_broker()
     sending.join()
     assert until(lambda: broken.taken >= len(wanted), 40)
-    rows = until(lambda: len(found := stored(road.server, "BROKEN")) >= 600 and found, 40)
+    rows = until(lambda: len(found := stored(road.server, "mqtt", "BROKEN")) >= 600 and found, 40)
     assert len(rows) == 600 and len({row[:2] for row in rows}) == 600, "I1, I2: all of them, each once"
