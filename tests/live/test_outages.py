@@ -219,6 +219,8 @@ def test_a_client_that_does_not_read_is_cut_off_and_harms_nobody(
                     link, "test",
                     [Told("monitors", monitor, {"padding": padding * 100}) for _n in range(40)],  # type: ignore[arg-type]
                 )  # fmt: skip
+            # No faster than one who does read can follow.
+            time.sleep(0.5)
         assert "cut off" in _log(server)
     measure(server, monitor, 54.0)
     assert heard.wait(shows(monitor, 54.0), 30) is not None
