@@ -2,8 +2,8 @@
 
 import gc
 
-# Half a million objects come to stay while the product is loaded: to look through them seven hundred times over, as the
-# default of 700 new objects has it, takes a fifth of the start, and later a share of every request.
+# Nearly everything made while the product is loaded stays. To look for rubbish among it after every 700 new objects, as
+# is the default, took up to a fifth of the start (docs/benchmarks.md).
 gc.set_threshold(50_000, 20, 50)
 
 from command_center.celery import app as celery_app  # noqa: E402

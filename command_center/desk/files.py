@@ -61,10 +61,8 @@ def content(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 @signed_in
 def remove(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Take a file away and show those that remain."""
-    principal: Principal = request.principal  # type: ignore[attr-defined]
-    found = attachments.remove(principal, pk)
-    layer = gate.layer_for(principal, request.POST.get("layer", ""))
-    return _tab(request, layer, found.feature, [])
+    layer, feature = attachments.remove(request.principal, pk)  # type: ignore[attr-defined]
+    return _tab(request, layer, feature, [])
 
 
 def _tab(request: HttpRequest, layer: Layer, pk: UUID, refused: list[tuple[str | None, str]]) -> HttpResponse:

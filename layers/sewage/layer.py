@@ -67,7 +67,7 @@ class SewagePlants(Layer):
     stats = ("state", "region", "kind", "standard")
     grants = GRANTS
     time = "measured_at"
-    covers = ("DZ-340", "DZ-341", "DZ-342", "DZ-343", "DZ-344", "DZ-345", "DZ-346", "DZ-347", "HZ-209", "HZ-210")
+    covers = ("DZ-340", "DZ-341", "DZ-342", "DZ-344", "DZ-345", "DZ-346", "DZ-347", "HZ-209", "HZ-210")
 
 
 @register

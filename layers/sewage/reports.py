@@ -11,7 +11,6 @@ from layers.sewage.models import Equipment
 from layers.sewage.rules import STANDARD
 from services.access import gate
 from services.access.principal import Principal
-from services.catalog.layer import registry
 from services.catalog.models import Feature
 from services.limits import ledger
 from services.limits.ledger import Judged
@@ -91,8 +90,7 @@ class PlantSummary(Report):
     kinds = ("day", "month", "year")
 
     def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
-        layer = registry.by_key["sewage_plants"]
-        plants = list(gate.restrict(principal, layer).order_by("name", "pk").values_list("pk", "name"))
+        plants = list(gate.restrict(principal, self.of).order_by("name", "pk").values_list("pk", "name"))
         parts = {
             plant: row for (plant, _at), row in _parts(principal, [pk for pk, _n in plants], time, time.kind).items()
         }

@@ -12,9 +12,9 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from services.access.errors import Invalid
+from services.access.errors import Invalid, TooLarge
 from services.export.columns import BATCH
-from services.export.tables import FORMATS
+from services.export.tables import FORMATS, XLSX_ROWS
 from services.export.writers import bytes_of, cell_text, safe_cell
 
 Line = Sequence[Any]
@@ -22,7 +22,10 @@ SHEET_FORMATS = ("xlsx", "csv")
 
 
 def sheet(form: str, title: str, headings: Line, rows: Iterable[Line]) -> tuple[Iterator[bytes], str]:
-    """The bytes of a table and their media type; Invalid for a format that is none. Times are China's, without zone."""
+    """The bytes of a table and their media type; times are China's, without zone.
+
+    Raises Invalid for a format that is none, TooLarge beyond the rows of an Excel sheet.
+    """
     if form not in SHEET_FORMATS:
         raise Invalid(_("没有这种导出格式。"), {"format": [_("可选：%s。") % "、".join(SHEET_FORMATS)]})
     write = _xlsx if form == "xlsx" else _csv
@@ -47,7 +50,9 @@ def _xlsx(title: str, headings: Line, rows: Iterable[Line]) -> Iterator[bytes]:
     page = book.create_sheet("".join("_" if c in "\\/*?:[]" else c for c in title)[:31] or "1")
     page.freeze_panes = "A2"
     page.append([safe_cell(page, each) for each in headings])
-    for row in rows:
+    for number, row in enumerate(rows):
+        if number == XLSX_ROWS:
+            raise TooLarge(_("超过 Excel 一张表的 %d 行。请缩短时间范围，或改用 CSV。") % XLSX_ROWS)
         page.append([safe_cell(page, _local(value)) for value in row])
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "table.xlsx")

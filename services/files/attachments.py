@@ -15,7 +15,7 @@ from services.access import gate
 from services.access.errors import Invalid, NotFound, Refused
 from services.access.principal import Principal
 from services.audit import trail
-from services.catalog.layer import Layer
+from services.catalog.layer import Layer, registry
 from services.files import store
 from services.files.models import Attachment
 from services.files.names import shown_name
@@ -71,18 +71,19 @@ def receive(
 
 
 @transaction.atomic
-def remove(principal: Principal, pk: UUID) -> Attachment:
-    """Take a file away; what a device sent stays as evidence and is Refused."""
+def remove(principal: Principal, pk: UUID) -> tuple[Layer, UUID]:
+    """Take a file away and return whose it was; what a device sent stays as evidence and is Refused."""
     found, _path = opened(principal, pk)
-    if not gate.restrict_index(principal, action="change").filter(pk=found.feature).exists():
+    feature = gate.restrict_index(principal, action="change").filter(pk=found.feature).first()
+    if feature is None:
         raise Refused(_("需要对所属要素的修改权限。"))
     if found.device is not None:
         raise Refused(_("设备上报的文件是凭据，不能删除。"))
     removed = found.pk
     found.delete()
-    _note(principal, "remove file", "", found)
+    _note(principal, "remove file", feature.layer, found)
     transaction.on_commit(lambda: store.drop(removed))
-    return found
+    return registry.by_key[feature.layer], feature.pk
 
 
 def _keep(

@@ -1,29 +1,26 @@
 """A track as a file: CSV and Excel with a row for each position, GeoPackage with positions and trips."""
 
-import csv
-import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from itertools import batched
 from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from services.access import gate
-from services.access.errors import Invalid, TooLarge
+from services.access.errors import Invalid
 from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.layer import Layer
-from services.export.tables import FORMATS, XLSX_ROWS, Export
-from services.export.writers import bytes_of, cell_text
+from services.export.sheets import sheet
+from services.export.tables import FORMATS, Export
+from services.export.writers import bytes_of
 from services.positions import history
 from services.positions.history import Exported
 from services.positions.models import Leg, Quality
 
-ROWS = 5_000
 WRITERS = ("xlsx", "csv", "gpkg")
 
 
@@ -36,7 +33,7 @@ def export(principal: Principal, layer: Layer, pk: UUID, begin: datetime, end: d
     if format == "gpkg":
         chunks = _geopackage(rows, list(history.legs(principal, pk, begin, end)))
     else:
-        chunks = {"csv": _csv, "xlsx": _xlsx}[format](rows)
+        chunks, _type = sheet(format, _("轨迹"), headings(), map(_cells, rows))
     trail.note(
         principal.id, principal.name, "export", layer=layer.key, object_id=pk, address=principal.address,
         changes={"format": format, "track": [begin.isoformat(), end.isoformat()]},
@@ -55,39 +52,12 @@ def headings() -> list[str]:
 
 
 def _cells(row: Exported) -> list[object]:
-    """A position as people read it, in China's time."""
-    at, received = (timezone.localtime(moment).replace(tzinfo=None) for moment in (row.at, row.received_at))
-    speed = round(row.speed, 1)
+    """A position as people read it."""
     quality, late = str(Quality(row.quality).label), _("是") if row.late else _("否")
-    return [at, row.lon, row.lat, speed, row.heading, row.altitude, row.mileage, quality, late, received]
-
-
-def _csv(rows: Iterator[Exported]) -> Iterator[bytes]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(headings())
-    # A byte order mark, which Excel needs to read UTF-8.
-    yield b"\xef\xbb\xbf"
-    for batch in batched(rows, ROWS):
-        writer.writerows([cell_text(cell) for cell in _cells(row)] for row in batch)
-        yield buffer.getvalue().encode()
-        buffer.seek(0)
-        buffer.truncate()
-    yield buffer.getvalue().encode()
-
-
-def _xlsx(rows: Iterator[Exported]) -> Iterator[bytes]:
-    from openpyxl import Workbook
-
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(_("轨迹"))
-    sheet.freeze_panes = "A2"
-    sheet.append(headings())
-    for number, row in enumerate(rows):
-        if number == XLSX_ROWS:
-            raise TooLarge(_("超过 Excel 一张表的 %d 行。请缩短时间范围，或改用 CSV、GeoPackage。") % XLSX_ROWS)
-        sheet.append(_cells(row))
-    return _written(lambda path: book.save(path), "track.xlsx")
+    return [
+        row.at, row.lon, row.lat, round(row.speed, 1), row.heading, row.altitude, row.mileage, quality, late,
+        row.received_at,
+    ]  # fmt: skip
 
 
 def _geopackage(rows: Iterator[Exported], legs: list[Leg]) -> Iterator[bytes]:

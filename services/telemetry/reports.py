@@ -1,5 +1,6 @@
 """Reports: tables over a day, week, month or year that domains declare in ``reports.py`` and screens show alike."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
@@ -99,7 +100,7 @@ class Sheet:
     notes: list[str] = field(default_factory=list)
 
 
-class Report:
+class Report(ABC):
     """One report of a layer. Subclass in a domain's ``reports.py`` and ``@register``; ``about`` says what it shows."""
 
     key: ClassVar[str]
@@ -110,9 +111,9 @@ class Report:
     of_feature: ClassVar[bool] = False
     """Whether it is about one feature, which the reader chooses."""
 
+    @abstractmethod
     def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
         """The report over a period, within the principal's rights."""
-        raise NotImplementedError
 
     @property
     def of(self) -> Layer:

@@ -156,7 +156,7 @@ def plant() -> SewagePlant:
     return made
 
 
-@pytest.mark.covers("DZ-340", "DZ-343", "HZ-209", "HZ-210")
+@pytest.mark.covers("DZ-340", "HZ-209", "HZ-210")
 def test_a_plant_has_a_day_a_month_and_a_year(who: People, plant: SewagePlant) -> None:
     report = REPORTS["sewage-plant"]
     day = report.sheet(who["owner"], period("day", DAY.date()), plant)

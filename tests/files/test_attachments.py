@@ -273,7 +273,7 @@ def test_files_are_added_shown_wound_and_removed_on_the_desk(clients: dict[str, 
     assert whole.headers["Content-Type"] == "audio/wav"
     assert whole.headers["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in whole.headers["Content-Security-Policy"]
-    left = clients["owner"].post(f"/desk/files/{sound.pk}/remove", {"layer": "monitors"}).content.decode()
+    left = clients["owner"].post(f"/desk/files/{sound.pk}/remove").content.decode()
     assert "夜间.wav" not in left
     assert "现场.jpg" in left
 
@@ -285,7 +285,7 @@ def test_a_foreigner_opens_and_removes_nothing(clients: dict[str, Client], monit
     kept = Attachment.objects.get()
     refused = (302, 401) if name == "public" else (404,)
     assert clients[name].get(f"/desk/files/{kept.pk}").status_code in refused
-    assert clients[name].post(f"/desk/files/{kept.pk}/remove", {"layer": "monitors"}).status_code in refused
+    assert clients[name].post(f"/desk/files/{kept.pk}/remove").status_code in refused
     sent = {"file": SimpleUploadedFile("b.jpg", photo((9, 9)))}
     assert clients[name].post(f"/desk/monitors/{monitor.pk}/files", sent).status_code in refused
     assert Attachment.objects.count() == 1

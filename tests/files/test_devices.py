@@ -13,6 +13,8 @@ from PIL import Image
 
 from ingest.simulators.witness import Witness, recording, snapshot
 from layers.environment.models import Monitor
+from services.access.principal import Principal
+from services.accounts.models import User
 from services.files.models import Attachment
 from services.telemetry import tokens
 from services.telemetry.models import Device
@@ -110,6 +112,24 @@ def test_only_an_active_device_with_its_own_token_is_let_in(monitor: Monitor, tm
     assert not Attachment.objects.exists()
     assert send(mine.number, token) == 201
     assert Attachment.objects.get().device == mine.pk
+
+
+@pytest.mark.covers("DZ-096")
+def test_what_a_box_sent_is_opened_on_the_desk(tmp_path: Path, settings: object, who: dict[str, Principal]) -> None:
+    settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]
+    monitor = Monitor.objects.filter(region__code__startswith="511702").first()
+    assert monitor is not None
+    device, token = make(monitor.pk)
+    at = timezone.now() - timedelta(hours=3)
+    for name, body in (("outage.jpg", snapshot(at, 84)), ("outage.wav", recording(84))):
+        assert send(device.number, token, body, name=name, taken_at=at.isoformat()) == 201
+    desk = Client(SERVER_NAME="127.0.0.1")
+    desk.force_login(User.objects.get(username="owner"))
+    tab = desk.get(f"/desk/monitors/{monitor.pk}/files").content.decode()
+    assert f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}" in tab
+    for kind, body in (("photo", snapshot(at, 84)), ("sound", recording(84))):
+        shown = desk.get(f"/desk/files/{Attachment.objects.get(kind=kind).pk}")
+        assert b"".join(shown.streaming_content) == body
 
 
 @pytest.mark.parametrize(

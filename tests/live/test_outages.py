@@ -209,8 +209,6 @@ def test_a_client_that_does_not_read_is_cut_off_and_harms_nobody(
         header = token_of("owner")["Authorization"]
         lazy.sendall(f"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {header}\r\n\r\n".encode())
         assert lazy.recv(15) == b"HTTP/1.1 200 OK"
-        many = server.sql("select count(*) from environment_monitor where region_id like '511702%%'")[0][0]
-        assert many > 0
         until = time.monotonic() + 60
         padding = "长" * 100
         while "too slow" not in _log(server) and time.monotonic() < until:

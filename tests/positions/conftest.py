@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -11,9 +10,8 @@ from django.db import connection
 
 from services.positions.store import Row, Store
 from tests.conftest import connect
+from tests.telemetry.conftest import NOON, insert_device
 
-CHINA = ZoneInfo("Asia/Shanghai")
-NOON = datetime(2026, 11, 20, 12, tzinfo=CHINA)
 LON, LAT = 107.5, 31.2
 METRE = 1 / 110_870
 """Degrees of latitude here in a metre, nearly."""
@@ -44,18 +42,9 @@ def device(link: psycopg.Connection) -> Callable[..., int]:
     """``device(interval=30)`` → the number of a new active terminal."""
 
     def make(**profile: Any) -> int:
-        values = {
-            "protocol": "jt808", "number": f"1380000{make.count:04}", "name": "", "state": "active", "secret": "",
-            "units": "{}", "crc_mode": "standard", "datatime_is": "start", "missing_flag": "N", "minute_span": 10,
-            "interval": 30, "base": 0, "back_days": 30, "sm4_key": "", "created_at": NOON,
-        } | profile  # fmt: skip
         make.count += 1
-        names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
-        found = link.execute(
-            f"insert into telemetry_device ({names}) values ({marks}) returning id", list(values.values())
-        ).fetchone()
-        assert found is not None
-        return found[0]
+        given = {"protocol": "jt808", "number": f"1380000{make.count:04}", "interval": 30}
+        return insert_device(link, **{**given, **profile})
 
     make.count = 0
     return make

@@ -12,7 +12,8 @@ from pyproj import Geod
 
 from services.positions import legs
 from services.positions.store import Row, Store
-from tests.positions.conftest import CHINA, NOON, drive, fix, stand
+from tests.positions.conftest import NOON, drive, fix, stand
+from tests.telemetry.conftest import CHINA
 
 pytestmark = pytest.mark.django_db
 Device = Callable[..., int]

@@ -38,6 +38,21 @@ def another(link: psycopg.Connection) -> Iterator[psycopg.Connection]:
         yield another
 
 
+def insert_device(link: psycopg.Connection, **profile: Any) -> int:
+    """The number of a new active device, HJ 212 unless said otherwise."""
+    values = {
+        "protocol": "hj212", "name": "", "state": "active", "secret": "", "units": "{}", "crc_mode": "standard",
+        "datatime_is": "start", "missing_flag": "N", "minute_span": 10, "interval": 60, "base": 0, "back_days": 30,
+        "sm4_key": "", "created_at": NOON,
+    } | profile  # fmt: skip
+    names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
+    found = link.execute(
+        f"insert into telemetry_device ({names}) values ({marks}) returning id", list(values.values())
+    ).fetchone()
+    assert found is not None
+    return found[0]
+
+
 @pytest.fixture
 def store(link: psycopg.Connection) -> Store:
     return Store(link)
@@ -48,18 +63,8 @@ def device(link: psycopg.Connection) -> Callable[..., int]:
     """``device(interval=60)`` → the number of a new active device."""
 
     def make(**profile: Any) -> int:
-        values = {
-            "protocol": "hj212", "number": f"D{make.count}", "name": "", "state": "active", "secret": "", "units": "{}",
-            "crc_mode": "standard", "datatime_is": "start", "missing_flag": "N", "minute_span": 10, "interval": 60,
-            "base": 0, "back_days": 30, "sm4_key": "", "created_at": NOON,
-        } | profile  # fmt: skip
         make.count += 1
-        names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
-        found = link.execute(
-            f"insert into telemetry_device ({names}) values ({marks}) returning id", list(values.values())
-        ).fetchone()
-        assert found is not None
-        return found[0]
+        return insert_device(link, **{"number": f"D{make.count}", **profile})
 
     make.count = 0
     return make

@@ -1,4 +1,4 @@
-"""A gateway process for site boxes, the broker beside it, and what both leave in the database."""
+"""What gateway tests share: processes, devices' ends of connections, the broker, and what is left in the database."""
 
 import itertools
 import os
@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -41,6 +42,47 @@ def listens(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+class Caller[M](ABC):
+    """A device's end of a TCP connection; messages of type ``M`` come back."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), 10)
+        self.heard: list[M] = []
+
+    @abstractmethod
+    def _messages(self, data: bytes) -> list[M]:
+        """The messages that these bytes complete."""
+
+    def answers(self, number: int, within: float = 10.0) -> list[M]:
+        """The next answers, fewer where they do not come in time."""
+        until = time.monotonic() + within
+        while len(self.heard) < number and (left := until - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            try:
+                data = self.socket.recv(65536)
+            except TimeoutError:
+                break
+            except ConnectionError:
+                data = b""
+            if not data:
+                break
+            self.heard += self._messages(data)
+        found, self.heard = self.heard[:number], self.heard[number:]
+        return found
+
+    def is_closed(self, within: float = 10.0) -> bool:
+        """Whether the gateway hangs up."""
+        self.socket.settimeout(within)
+        try:
+            while self.socket.recv(65536):
+                pass
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            pass
+        return True
 
 
 @dataclass

@@ -20,6 +20,7 @@ from ingest.protocols.hj212.packets import Packet, decode, encode
 from ingest.protocols.hj212.profile import Profile
 from ingest.protocols.hj212.replies import DEVICE_TIME, qn
 from tests.conftest import Server
+from tests.ingest.gateways.boxes import Caller, free_port
 
 PASSWORD = "123456"
 KEY = bytes(range(16))
@@ -82,14 +83,13 @@ class Gateway:
         )
 
 
-class Talker:
+class Talker(Caller[Packet]):
     """A device's end of a connection."""
 
     def __init__(self, port: int, profile: Profile | None = None) -> None:
+        super().__init__(port)
         self.profile = profile or Profile()
-        self.socket = socket.create_connection(("127.0.0.1", port), 10)
         self.stream: Stream[Packet] = Stream(self._read)
-        self.heard: list[Packet] = []
 
     def _read(self, frame: Frame) -> Packet:
         return decode(frame, Profile())
@@ -98,34 +98,8 @@ class Talker:
         """Send packets in one piece."""
         self.socket.sendall(b"".join(encode(packet, self.profile, encrypt=encrypt) for packet in packets))
 
-    def answers(self, number: int, within: float = 10.0) -> list[Packet]:
-        """The next answers, fewer where they do not come in time."""
-        until = time.monotonic() + within
-        while len(self.heard) < number and (left := until - time.monotonic()) > 0:
-            self.socket.settimeout(left)
-            try:
-                data = self.socket.recv(65536)
-            except TimeoutError:
-                break
-            except ConnectionError:
-                data = b""
-            if not data:
-                break
-            self.heard += [each for each in self.stream.feed(data) if not isinstance(each, Refused)]
-        found, self.heard = self.heard[:number], self.heard[number:]
-        return found
-
-    def is_closed(self, within: float = 10.0) -> bool:
-        """Whether the gateway hangs up."""
-        self.socket.settimeout(within)
-        try:
-            while self.socket.recv(65536):
-                pass
-        except TimeoutError:
-            return False
-        except ConnectionError:
-            pass
-        return True
+    def _messages(self, data: bytes) -> list[Packet]:
+        return [each for each in self.stream.feed(data) if not isinstance(each, Refused)]
 
 
 def packet(mn: str, at: datetime, value: float = 88.0, password: str = PASSWORD, **more: Any) -> Packet:
@@ -137,13 +111,6 @@ def packet(mn: str, at: datetime, value: float = 88.0, password: str = PASSWORD,
 def now() -> datetime:
     """This second."""
     return datetime.now(UTC).replace(microsecond=0)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """A vehicle terminal's end of a connection to the JT/T 808 gateway."""
 
-import socket
-import time
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +8,7 @@ from ingest.protocols.jt808.bodies import Body, parse
 from ingest.protocols.jt808.frames import Stream
 from ingest.protocols.jt808.messages import Message, MessageId, decode, packets
 from ingest.protocols.jt808.positions import Position, build_position
+from tests.ingest.gateways.boxes import Caller
 
 TOLD = from_terminal.Registration(51, 1702, "ZT", "SIM-1", "T000001", 2, "川S12345")
 
@@ -19,14 +18,13 @@ def position(at: datetime, lon: float = 107.5, lat: float = 31.2, speed: float =
     return Position(at, lon, lat, 300, speed, 90, 3, 0, **more)
 
 
-class Terminal:
+class Terminal(Caller[Message]):
     """Connects, sends, and hears what the gateway answers."""
 
     def __init__(self, port: int, phone: str, version: int | None = None) -> None:
+        super().__init__(port)
         self.phone, self.version, self.serial = phone, version, 0
-        self.socket = socket.create_connection(("127.0.0.1", port), 10)
         self.stream = Stream()
-        self.heard: list[Message] = []
 
     def frames(self, message_id: int, body: bytes = b"") -> list[bytes]:
         """A message as frames, with the next serials."""
@@ -48,22 +46,8 @@ class Terminal:
         )
         return [(first + n) % 65536 for n in range(len(fixes))]
 
-    def answers(self, number: int, within: float = 10.0) -> list[Message]:
-        """The next answers, fewer where they do not come in time."""
-        until = time.monotonic() + within
-        while len(self.heard) < number and (left := until - time.monotonic()) > 0:
-            self.socket.settimeout(left)
-            try:
-                data = self.socket.recv(65536)
-            except TimeoutError:
-                break
-            except ConnectionError:
-                data = b""
-            if not data:
-                break
-            self.heard += [decode(each) for each in self.stream.feed(data) if isinstance(each, bytes)]
-        found, self.heard = self.heard[:number], self.heard[number:]
-        return found
+    def _messages(self, data: bytes) -> list[Message]:
+        return [decode(each) for each in self.stream.feed(data) if isinstance(each, bytes)]
 
     def answer(self, within: float = 10.0) -> Body | None:
         """What the next answer says."""
@@ -97,15 +81,3 @@ class Terminal:
         assert reply.result == 0, reply
         assert self.authenticate(reply.code) == 0
         return reply.code
-
-    def is_closed(self, within: float = 10.0) -> bool:
-        """Whether the gateway hangs up."""
-        self.socket.settimeout(within)
-        try:
-            while self.socket.recv(65536):
-                pass
-        except TimeoutError:
-            return False
-        except ConnectionError:
-            pass
-        return True

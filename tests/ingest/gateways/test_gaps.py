@@ -67,6 +67,7 @@ def hour_of(link: psycopg.Connection, mn: str, at: datetime) -> tuple[Any, ...]:
     return found
 
 
+@pytest.mark.covers("DZ-095", "DZ-096")
 def test_f17_a_gap_is_found_asked_for_filled_and_its_hour_is_computed_again(gateway: Gateway) -> None:
     hour = now().replace(minute=0, second=0) - timedelta(hours=1)
     lost = {hour + n * MINUTE for n in range(10, 30)}

@@ -13,7 +13,8 @@ from ingest.protocols.jt808 import from_platform, from_terminal
 from ingest.protocols.jt808.messages import MessageId
 from ingest.protocols.jt808.positions import build_position
 from tests.conftest import Server, connect
-from tests.ingest.gateways.conftest import Gateway, free_port, now
+from tests.ingest.gateways.boxes import free_port
+from tests.ingest.gateways.conftest import Gateway, now
 from tests.ingest.gateways.terminals import TOLD, Terminal, position
 
 # The gateway has a database of its own, copied from the one that this mark has made.

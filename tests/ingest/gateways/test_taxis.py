@@ -17,7 +17,8 @@ from ingest.protocols.jt808 import from_terminal
 from ingest.protocols.jt808.messages import MessageId
 from services.positions import legs
 from tests.conftest import Server, connect
-from tests.ingest.gateways.conftest import Gateway, free_port
+from tests.ingest.gateways.boxes import free_port
+from tests.ingest.gateways.conftest import Gateway
 from tests.ingest.gateways.terminals import Terminal, position
 
 pytestmark = pytest.mark.django_db
