@@ -19,14 +19,17 @@ QUIET = 5
 """Minutes without a report after which an irregularity is over, where the rule says no other."""
 
 
-def sweep(now: datetime | None = None) -> int:
-    """Raise and end what depends on the clock; how many episodes changed. Each part in a transaction of its own."""
+def sweep(now: datetime | None = None, since: datetime | None = None) -> int:
+    """Raise and end what depends on the clock; how many episodes changed. Each part in a transaction of its own.
+
+    ``since``: from when on the product has run. While it was down it heard nobody, and no device was silent for that.
+    """
     moment = now or timezone.now()
-    return sum(part(moment) for part in (silence, reports, deadlines))
+    return silence(moment, since) + reports(moment) + deadlines(moment)
 
 
 @transaction.atomic
-def silence(now: datetime) -> int:
+def silence(now: datetime, since: datetime | None = None) -> int:
     """Raise an alarm for devices that were not heard for too long, and end those of devices that were."""
     link = raw()
     if not _alone(link):
@@ -41,8 +44,9 @@ def silence(now: datetime) -> int:
         known = places(heard)
         table = Rules(now, rules)
         for device, place in known.items():
+            quiet = now - _began(heard[device], since)
             for rule in table.at(place, (Rule.Kind.SILENCE,)):
-                if (rule.pk, device) in open_now or heard[device] > now - timedelta(minutes=rule.for_minutes):
+                if (rule.pk, device) in open_now or quiet < timedelta(minutes=rule.for_minutes):
                     continue
                 _raise(rule, place, "", heard[device], now)
                 changed += 1
@@ -56,6 +60,10 @@ def silence(now: datetime) -> int:
                 _end(episode, episode.last_at)
                 changed += 1
     return changed
+
+
+def _began(heard: datetime, since: datetime | None) -> datetime:
+    return heard if since is None else max(heard, since)
 
 
 @transaction.atomic

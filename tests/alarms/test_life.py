@@ -175,6 +175,8 @@ def test_silence_is_one_episode_until_the_device_is_heard(rule: Rule, device: De
     Rule.objects.filter(pk=rule.pk).update(enabled=False)
     silent = new_rule(kind="silence", factor=None, for_minutes=30, threshold=None)
     assert sweeps.silence(NOON + 29 * MINUTE) == 0
+    restart = NOON + 25 * MINUTE
+    assert sweeps.silence(NOON + 54 * MINUTE, restart) == 0, "the product was down: it heard nobody"
     assert sweeps.silence(NOON + 31 * MINUTE) == 1
     assert sweeps.silence(NOON + 90 * MINUTE) == 0
     episode = Episode.objects.get()

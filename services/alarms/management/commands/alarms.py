@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from django.core.management.base import BaseCommand
 from django.db import Error, connection, connections
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from services.alarms.evaluate import evaluate
@@ -37,7 +38,7 @@ class Command(BaseCommand):
             evaluate()
             sweep()
             return
-        swept = float("-inf")
+        swept, began = float("-inf"), timezone.now()
         while True:
             try:
                 listener = raw()
@@ -46,7 +47,7 @@ class Command(BaseCommand):
                     evaluate()
                     if time.monotonic() - swept > SWEEP:
                         swept = time.monotonic()
-                        sweep()
+                        sweep(since=began)
                     for _notice in listener.notifies(timeout=PATIENCE, stop_after=1):
                         pass
                     time.sleep(BREATH)
