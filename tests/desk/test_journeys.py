@@ -242,6 +242,7 @@ def test_markup_in_a_name_is_text_everywhere(desk: Any, at_home: tuple[str, str,
     expect(page.locator(".timeline")).to_contain_text("<img src=x")
     mine.open(f"/desk/projects#map=16/{lat}/{lon}")
     spot = page.evaluate("([x, y]) => window.zhutuMap.project([x, y])", [lon, lat])
+    page.wait_for_function("(spot) => window.zhutuMap.queryRenderedFeatures(spot).length", arg=[spot["x"], spot["y"]])
     page.locator("#map canvas").hover(position={"x": spot["x"], "y": spot["y"]})
     expect(page.locator(".hover-tip")).to_have_text(PAYLOAD)
     page.fill("[data-find] input", "onerror=alert")
