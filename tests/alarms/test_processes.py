@@ -58,11 +58,11 @@ def devices(server: Server) -> Iterator[list[int]]:
         """,
         DEVICES,
     )
+    server.sql("delete from live_event where topic = 'alarms'")
     yield [pk for (pk,) in rows]
     server.sql("delete from alarms_told; delete from alarms_act; delete from alarms_watch")
     server.sql("delete from alarms_episode; delete from alarms_rule where name = 'kill'")
     server.sql("delete from telemetry_reading; delete from telemetry_arrival; delete from telemetry_latest")
-    server.sql("delete from live_event where topic = 'alarms'")
     server.sql("delete from telemetry_presence; delete from telemetry_outage")
     server.sql("delete from telemetry_device where number like 'KILL%%'")
 

@@ -168,12 +168,18 @@ def test_a_gap_of_an_open_transaction_is_not_read_over(
         watched.write(through(first))
         assert read(link, Mark()) == []
     # A transaction of another database of this server may be open as well: what began before it waits for it.
-    until = time.monotonic() + 60
-    while not (events := read(link, Mark())) and time.monotonic() < until:
-        time.sleep(0.2)
+    events = waited(link, Mark())
     assert [kind for _mark, kind in events] == ["enter", "leave"]
     watched.write(through(second))
-    assert len(read(link, events[-1][0])) == 2
+    assert len(waited(link, events[-1][0])) == 2
+
+
+def waited(link: psycopg.Connection, mark: Mark) -> list[tuple[Mark, str]]:
+    """What an engine reads after a mark as soon as it may."""
+    until = time.monotonic() + 60
+    while not (events := read(link, mark)) and time.monotonic() < until:
+        time.sleep(0.2)
+    return events
 
 
 def read(link: psycopg.Connection, mark: Mark) -> list[tuple[Mark, str]]:
