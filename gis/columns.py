@@ -85,6 +85,11 @@ def count(queryset: models.QuerySet[Any], most: int | None = None) -> int:
         return int(cursor.fetchone()[0])
 
 
+def position() -> models.Func:
+    """Where a row of the queryset's own table is stored; within one statement it stays there, and only so long."""
+    return models.Func(_OwnColumns(["ctid"]), template="%(expressions)s", output_field=models.TextField())
+
+
 def placed(queryset: models.QuerySet[Any], geom: str, srid: int) -> Combinable:
     """The geometry at an ORM path as an expression in a CRS: stored where it is stored, else transformed.
 

@@ -22,7 +22,7 @@ def watch(cursor: psycopg.Cursor[Any]) -> None:
         return
     try:
         with cursor.connection.transaction():
-            cursor.execute(BY_INDEX)
+            cursor.execute(JOINS)
             cursor.execute(EVALUATE)
     except psycopg.OperationalError:
         raise
@@ -30,28 +30,40 @@ def watch(cursor: psycopg.Cursor[Any]) -> None:
         log.exception("fences were not evaluated for a batch")
 
 
-# The staged rows have no statistics: fences are found by their index, states by their key.
-BY_INDEX = "set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_seqscan = off"
+# What is staged and what is made of it has no statistics, and would be compared row by row with itself: it is hashed.
+# Tables are read by key, which lateral joins and subqueries make sure of, and fences are found by their index.
+JOINS = "set local enable_nestloop = off; set local enable_mergejoin = off; set local enable_seqscan = off"
 _LOCAL = "(e.at at time zone 'Asia/Shanghai')"
 EVALUATE = f"""
 with fix as materialized (
     select a.device, a.at, a.geom, d.feature, i.layer, l.at as before_at, l.geom as before_geom
     from arriving_positions a
-    join telemetry_device d on d.id = a.device
-    join catalog_featureindex i on i.id = d.feature
-    left join positions_latest l on l.device = a.device
+    cross join lateral (select feature from telemetry_device d where d.id = a.device limit 1) d
+    cross join lateral (select layer from catalog_featureindex i where i.id = d.feature limit 1) i
+    left join lateral (select at, geom from positions_latest l where l.device = a.device limit 1) l on true
     where a.quality = 0 and (l.at is null or a.at > l.at)
 ), hit as materialized (
     select x.device, x.at, f.id as fence
-    from fix x join fences_fence f on ST_Intersects(f.area, x.geom)
-    where f.active and f.layer = x.layer and (cardinality(f.features) = 0 or x.feature = any(f.features))
+    from fix x cross join lateral (
+        select id from fences_fence f
+        where ST_Intersects(f.area, x.geom) and f.active and f.layer = x.layer
+            and (cardinality(f.features) = 0 or x.feature = any(f.features))
+        offset 0
+    ) f
 ), pair as materialized (
     select device, fence from hit
     union
-    select s.device, s.fence from fences_state s join fences_fence f on f.id = s.fence
-    where s.device in (select device from fix) and f.active and (s.inside or s.other_at is not null)
+    select x.device, s.fence from (select distinct device from fix) x cross join lateral (
+        select fence from fences_state s
+        where s.device = x.device and (s.inside or s.other_at is not null)
+            and (select active from fences_fence f where f.id = s.fence)
+        offset 0
+    ) s
+), fence as materialized (
+    select f.* from (select distinct fence from pair) p
+    cross join lateral (select * from fences_fence f where f.id = p.fence limit 1) f
 ), said as materialized (
-    select p.device, p.fence, x.at, x.feature, x.before_at, h.at is not null as inside,
+    select p.device, p.fence, x.at, x.feature, x.before_at, x.before_geom, h.at is not null as inside,
         row_number() over of_pair as n,
         h.at is not null is distinct from lag(h.at is not null) over of_pair as turns
     from pair p
@@ -61,14 +73,13 @@ with fix as materialized (
 ), prior as materialized (
     -- Where nothing is known of a pair: what the position before says, else the first one, which raises nothing.
     select x.device, x.fence, x.feature, x.before_at,
-        coalesce(s.inside, b.inside, x.inside) as inside,
+        coalesce(s.inside, ST_Intersects(f.area, x.before_geom), x.inside) as inside,
         coalesce(s.since, x.before_at, x.at) as since, s.other_at, coalesce(s.other_fixes, 0) as other_fixes
     from said x
-    left join fences_state s on s.device = x.device and s.fence = x.fence
+    join fence f on f.id = x.fence
     left join lateral (
-        select ST_Intersects(f.area, y.before_geom) as inside from fences_fence f, fix y
-        where f.id = x.fence and y.device = x.device and y.before_at is not null limit 1
-    ) b on true
+        select * from fences_state s where s.device = x.device and s.fence = x.fence limit 1
+    ) s on true
     where x.n = 1
 ), run as materialized (
     select r.device, r.fence, r.nth, r.inside, r.ended,
@@ -89,7 +100,7 @@ with fix as materialized (
     select r.device, r.fence, r.inside, r.began as at,
         r.inside <> coalesce(lag(r.inside) over (partition by r.device, r.fence order by r.nth), p.inside) as flips
     from run r
-    join fences_fence f on f.id = r.fence
+    join fence f on f.id = r.fence
     join prior p on p.device = r.device and p.fence = r.fence
     where r.fixes >= f.fixes and extract(epoch from r.ended - r.began) >= f.seconds
 ), side as materialized (
@@ -106,13 +117,13 @@ with fix as materialized (
     from run order by device, fence, nth desc
 ), event as materialized (
     select s.device, s.fence, k.kind, s.at
-    from side s join fences_fence f on f.id = s.fence
+    from side s join fence f on f.id = s.fence
     cross join lateral unnest(case when s.inside then array['enter'] else array['leave', 'deviation'] end) as k (kind)
     where s.news and k.kind = any(f.kinds) and (k.kind <> 'deviation' or f.shape = 'corridor')
     union all
     select s.device, s.fence, 'dwell', s.at + make_interval(mins => f.dwell_minutes)
     from side s
-    join fences_fence f on f.id = s.fence
+    join fence f on f.id = s.fence
     join tail t on t.device = s.device and t.fence = s.fence
     join prior p on p.device = s.device and p.fence = s.fence
     where s.inside and 'dwell' = any(f.kinds)
@@ -122,7 +133,7 @@ with fix as materialized (
     insert into fences_event (device, fence, feature, kind, at, received_at, late, lon, lat)
     select e.device, e.fence, p.feature, e.kind, e.at, w.received_at, w.late, ST_X(w.geom), ST_Y(w.geom)
     from event e
-    join fences_fence f on f.id = e.fence
+    join fence f on f.id = e.fence
     join prior p on p.device = e.device and p.fence = e.fence
     cross join lateral (
         select q.received_at, q.late, q.geom from positions_position q
@@ -134,6 +145,7 @@ with fix as materialized (
         and (f.from_time is null or f.to_time is null or case when f.from_time <= f.to_time
             then {_LOCAL}::time between f.from_time and f.to_time
             else {_LOCAL}::time >= f.from_time or {_LOCAL}::time <= f.to_time end)
+    order by e.at, e.device, e.fence
     on conflict (device, fence, kind, at) do nothing
 )
 insert into fences_state (device, fence, inside, since, other_at, other_fixes)

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import DateTimeField, Q, QuerySet
-from django.db.models.lookups import Exact
+from django.db.models import DateTimeField, F, FloatField, Func, Q, QuerySet
+from django.db.models.lookups import Exact, Range
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gis.crs import CRS84_URI, ServedCRS, parse_crs
+from gis.crs import CRS84_URI, GEOGRAPHIC_SRIDS, ServedCRS, parse_crs
 from gis.errors import SpatialError
 from services.access import gate
 from services.access.errors import Invalid
@@ -27,6 +27,8 @@ from services.ogc.engine import DEFAULT_ITEMS, MOST_ITEMS, crs_uris
 CRS84 = parse_crs(CRS84_URI)
 NARROWING = ("bbox", "bbox-crs", "datetime", "filter", "filter-lang", "filter-crs", "q")
 SHAPING = ("crs", "f", "lang", "limit", "offset", "properties", "skipGeometry", "sortby")
+CORNERS = 5
+"""Coordinates of one box, as a closed ring."""
 GEOMETRY = "geometry"
 """The name under which filters know a feature's place."""
 
@@ -149,7 +151,12 @@ def _bbox(layer: Layer, params: Mapping[str, str]) -> Q:
     except ValueError:
         raise wrong("bbox", _("应为 4 个或 6 个数，例如 107.2,31.0,107.8,31.5。")) from None
     # Not the boxes alone: the index keeps them in single precision, nearly a metre wide.
-    return Q(**{f"{layer.geom}__intersects": shape})
+    if layer.geometry_type != "point" or shape.num_coords != CORNERS or crs.srid not in GEOGRAPHIC_SRIDS:
+        return Q(**{f"{layer.geom}__intersects": shape})
+    # Of a point and a box two comparisons say the same in a quarter of the time.
+    west, south, east, north = shape.extent
+    x, y = (Func(F(layer.geom), function=name, output_field=FloatField()) for name in ("ST_X", "ST_Y"))
+    return Q(**{f"{layer.geom}__bboverlaps": shape}) & Q(Range(x, (west, east))) & Q(Range(y, (south, north)))
 
 
 def _datetime(layer: Layer, params: Mapping[str, str]) -> Q:

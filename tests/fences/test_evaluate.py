@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from services.fences import fences
-from services.fences.evaluate import BY_INDEX, EVALUATE
+from services.fences.evaluate import EVALUATE, JOINS
 from services.fences.fences import Mark
 from services.positions.store import Row, Store
 from tests.conftest import connect
@@ -202,6 +202,6 @@ def test_events_are_found_by_index(
             " late, geom) values (%s, %s, %s, 0, 0, 0, 0, 0, 0, false, ST_SetSRID(ST_MakePoint(%s, %s), 4490))",
             [one, NOON, NOON, LON, LAT],
         )
-        cursor.execute(BY_INDEX)
+        cursor.execute(JOINS)
         plan = "\n".join(row[0] for row in cursor.execute(f"explain {EVALUATE}").fetchall())
     assert "fences_fence_area" in plan

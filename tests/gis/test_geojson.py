@@ -57,6 +57,18 @@ def test_every_type_and_every_null(spots):
     )
 
 
+def test_every_character_by_itself(spots, tables):
+    """What one column holds is escaped, also where no other column of the row holds anything odd."""
+    characters = [chr(n) for n in (*range(1, 0x100), 0x2028, 0x2029, 0xFEFF, 0x1F600)]
+    tables.Spot.objects.bulk_create(tables.Spot(id=uuid.uuid4(), name=f"达{c}州") for c in characters)
+    found = collect(
+        tables.Spot.objects.filter(name__startswith="达"),
+        properties={"name": "name", "plain": Value("达州"), "id": "id"},
+    )
+    assert sorted(row["properties"]["name"] for row in found) == sorted(f"达{c}州" for c in characters)
+    assert {row["properties"]["plain"] for row in found} == {"达州"}
+
+
 def test_numbers_json_does_not_know_do_not_break_it(spots):
     spots.update(ratio=float("nan"))
     json.loads(f"[{features_text(spots, properties={'ratio': 'ratio'})}]", parse_constant=pytest.fail)
