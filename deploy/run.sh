@@ -36,8 +36,9 @@ everything_runs() {
 }
 
 start_product() {
+  # A second thread, because the first mostly waits for PostgreSQL.
   start_process web "$ROOT" python -m granian --interface wsgi command_center.wsgi:application --host 127.0.0.1 --port "$PORT" \
-    --workers 2 --blocking-threads 1 --no-ws --respawn-failed-workers
+    --workers 2 --blocking-threads 2 --no-ws --respawn-failed-workers
   start_process live "$ROOT" python -m granian --interface asgi command_center.live:application --host 127.0.0.1 --port "$LIVE_PORT" \
     --workers 1 --no-ws --workers-kill-timeout 2 --respawn-failed-workers
   start_process worker "$ROOT" python -m celery -A command_center worker --concurrency 1 --loglevel INFO --without-gossip --without-mingle

@@ -133,7 +133,7 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Server]:
         port, live_port = probe.getsockname()[1], another.getsockname()[1]
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1", "--blocking-threads", "1", "--no-ws", "command_center.wsgi:application",
+        "--workers", "1", "--blocking-threads", "2", "--no-ws", "command_center.wsgi:application",
     ]  # fmt: skip
     environment = os.environ | {
         "ZHUTU_PGDATABASE": database, "DJANGO_SETTINGS_MODULE": "command_center.settings",

@@ -20,7 +20,7 @@ from django.conf import settings
 from tests.bench.data import FOLDER, PEER_SCHEMA, PEER_TABLES
 
 # As deploy/run.sh starts the product; stock pygeoapi under the same server is faster than under its own.
-GRANIAN = ("granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "1", "--no-ws")
+GRANIAN = ("granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "2", "--no-ws")
 WITHIN = 60
 
 
