@@ -62,5 +62,6 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-rules", "adjustments-horizontal", _("告警规则")),
         ("desk-limits", "file-text", _("标准限值")),
         ("desk-devices", "router", _("设备管理")),
+        *([("desk-feeds", "api", _("数据接口"))] if principal.is_admin else []),
         *fences,
     ]

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, include, path
 
-from command_center import device_files, surfaces, tiles
+from command_center import device_files, feed_push, surfaces, tiles
 
 urlpatterns: list[URLPattern | URLResolver] = []
 
@@ -31,6 +31,7 @@ urlpatterns += [
     path("surfaces/<uuid:pk>/surface.tif", surfaces.geotiff, name="surface-geotiff"),
     path("ogc", include("command_center.ogc_urls")),
     path("devices/files", device_files.receive, name="device-files"),
+    path("feeds/<int:pk>", feed_push.receive, name="feed-push"),
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
     path("", include("command_center.desk.urls")),

@@ -10,7 +10,8 @@ HJ212_PORT=${HJ212_PORT:-9212}
 JT808_PORT=${JT808_PORT:-9808}
 HTTP_PORT=${HTTP_PORT:-9180}
 MQTT_PORT=${MQTT_PORT:-9883}
-PORTS='PORT LIVE_PORT HJ212_PORT JT808_PORT HTTP_PORT MQTT_PORT'
+EXISTING_PORT=${EXISTING_PORT:-9190}
+PORTS='PORT LIVE_PORT HJ212_PORT JT808_PORT HTTP_PORT MQTT_PORT EXISTING_PORT'
 for name in $PORTS; do
   if ! [[ ${!name} =~ ^[1-9][0-9]{0,4}$ ]] || [ "${!name}" -gt 65535 ]; then
     fail "$name must be a number from 1 to 65535, not '${!name}'."
@@ -48,7 +49,8 @@ start_product() {
   start_process alarms "$ROOT" python manage.py alarms
   start_process notify "$ROOT" python manage.py notify
   start_process simulator "$ROOT" python manage.py simulate --register 60 --past 72 --port "$HJ212_PORT" --interval 20 \
-    --trucks 10 --to projects --history 4 --jt808-port "$JT808_PORT"
+    --trucks 10 --to projects --history 4 --jt808-port "$JT808_PORT" \
+    --existing-port "$EXISTING_PORT"
 }
 
 await_product() {

@@ -1,13 +1,15 @@
-"""Imports of files as jobs. What reads the files is imported when one is: the gateways have no use for it."""
+"""Imports of files as jobs, and pulling from other systems. What reads is imported when it does: gateways do not."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from celery import shared_task
 from django.db import connections
 from django.utils.translation import gettext as _
 
 from ingest.models import Import
 from services.access.errors import Invalid
+from services.feeds.jobs import PULL
 from services.operations.jobs import Run, job
 
 
@@ -37,3 +39,11 @@ def undo_import(run: Run) -> dict[str, Any]:
     from ingest.files.undo import undo
 
     return {"deleted": undo(run.principal, imports.mine(run.principal, run.inputs["import"]))}
+
+
+@shared_task(name=PULL)
+def pull() -> None:
+    """Pull the sources whose time has come; a wake-up that comes twice or too late finds nothing to do."""
+    from ingest.feeds import pulling
+
+    pulling.pull_due()

@@ -219,6 +219,8 @@ def _page(
 
 def _unit_lines(device: Device, measured: list[inventory.Measured], data: Any, wrong: dict[str, str]) -> list[UnitLine]:
     """A line for every factor that the device sent, or that its feature shows, and that comes in several units."""
+    if device.protocol == Device.Protocol.FEED:
+        return []  # the source says them
     medians = inventory.medians(device)
     lines = []
     for code, name in _factors(device, measured).items():

@@ -15,6 +15,7 @@ import "./css/surfaces.css";
 import "./css/alarms.css";
 import "./css/track.css";
 import "./css/telemetry.css";
+import "./css/feeds.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";
 import { startFind } from "./desk/find";

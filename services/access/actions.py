@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils.translation import gettext as _
 
 from services.access import gate
-from services.access.errors import Conflict, Invalid, Refused
+from services.access.errors import Conflict, Invalid, NotFound, Refused
 from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.layer import Layer, Tab
@@ -85,6 +85,25 @@ def add_record(principal: Principal, layer: Layer, pk: str | UUID, tab: Tab, val
     changes = {name: [None, _plain(value)] for name, value in values.items()}
     _audit(principal, f"add {tab.key}", layer, feature, changes)
     return record
+
+
+@transaction.atomic
+def change_record(
+    principal: Principal, layer: Layer, pk: str | UUID, tab: Tab, record: str | UUID, values: Mapping[str, Any]
+) -> Record:
+    """Change named values of a record; NotFound where it is not of this feature, Refused as for the feature."""
+    feature = gate.fetch(principal, layer, pk, "change")
+    found = tab.model._default_manager.select_for_update().filter(pk=record, **{tab.of: feature}).first()
+    if found is None:
+        raise NotFound(_("没有这条记录。"))
+    before = {name: _plain(getattr(found, _attribute(found, name))) for name in values}
+    assign(found, values, {field.name for field in tab.model._meta.concrete_fields if field.editable} - {tab.of})
+    _check_references(principal, found, values)
+    _save(found)
+    after = {name: _plain(getattr(found, _attribute(found, name))) for name in values}
+    changes = {name: [before[name], after[name]] for name in values if before[name] != after[name]}
+    _audit(principal, f"change {tab.key}", layer, feature, changes)
+    return found
 
 
 def geometry_name(layer: Layer) -> str | None:

@@ -11,7 +11,8 @@ import socket
 import ssl
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from services.notify.errors import Refused, Retry, Unreachable
@@ -29,22 +30,24 @@ BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer: HTTP status and body."""
+    """An answer: HTTP status, body, and headers by their names in small letters."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def split(url: str) -> tuple[str, int, str]:
-    """Host, port and path with query of an https address; raises Refused for any other address."""
+def split(url: str, *, plain: bool = False) -> tuple[str, int, str]:
+    """Host, port and path with query of an https address, or of an http one where ``plain``; raises Refused else."""
     try:
         parts = urlsplit(url)
-        port = parts.port or 443
+        port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
         raise Refused("the address is malformed") from None
     host = parts.hostname or ""
-    if parts.scheme != "https" or not host or parts.username is not None or parts.password is not None:
-        raise Refused("only https addresses without a user name are called")
+    allowed = ("https", "http") if plain else ("https",)
+    if parts.scheme not in allowed or not host or parts.username is not None or parts.password is not None:
+        raise Refused(f"only {' and '.join(allowed)} addresses without a user name are called")
     if any(ord(letter) <= 32 or ord(letter) > 126 for letter in url) or "\\" in url:
         raise Refused("the address holds a character that must not be in one")
     return host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -88,27 +91,50 @@ def trust(destination: Destination) -> ssl.SSLContext:
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
+    """Send a request over https and read its answer; raises as ``exchange``."""
+    return exchange("POST", url, body, headers)
+
+
+def exchange(
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: dict[str, str],
+    *,
+    most: int = BYTES,
+    patience: float = SECONDS,
+    deadline: float = DEADLINE,
+    plain: bool = False,
+) -> Answer:
     """Send a request and read its answer whatever its status; a redirect is an answer like any other.
 
-    Raises Refused before a socket opens where the address is not allowed, Unreachable where nothing answers, Retry
-    where the answer breaks off or is too long.
+    ``most`` bytes of it are read; ``patience`` is how long a single step may take, ``deadline`` the whole. ``plain``
+    lets http through, to hosts of the internal network. Raises Refused before a socket opens where the address is not
+    allowed, Unreachable where nothing answers, Retry where the answer is too long.
     """
-    host, port, path = split(url)
+    host, port, path = split(url, plain=plain)
     destination = listed(host, port)
-    context = trust(destination)
-    link = http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
+    context = trust(destination) if urlsplit(url).scheme == "https" else None
+    if context is None and not destination.internal:
+        raise Refused(f"{host} is not in the internal network, and only there http is spoken")
+    link: http.client.HTTPConnection
+    if context is None:
+        link = http.client.HTTPConnection(host, port, timeout=SECONDS)
+    else:
+        link = http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
     raw = connect(destination)
     # A peer that sends a byte now and then would outlast any time-out of a single step. The watch holds a socket of its
     # own on the connection: TLS takes the first one over.
-    watched, until = raw.dup(), time.monotonic() + DEADLINE
-    watch = threading.Timer(DEADLINE, _cut, (watched,))
+    watched, until = raw.dup(), time.monotonic() + deadline
+    watch = threading.Timer(deadline, _cut, (watched,))
     watch.daemon = True
     watch.start()
     try:
-        link.sock = context.wrap_socket(raw, server_hostname=host)
-        link.request("POST", path, body, headers)
+        link.sock = context.wrap_socket(raw, server_hostname=host) if context is not None else raw
+        link.sock.settimeout(patience)
+        link.request(method, path, body, headers)
         response = link.getresponse()
-        content = response.read(BYTES + 1)
+        content = response.read(most + 1)
     except ssl.SSLCertVerificationError:
         raise Unreachable(f"{host} does not prove itself by a trusted certificate") from None
     except (OSError, http.client.HTTPException) as error:
@@ -118,11 +144,11 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
         link.close()
         raw.close()
         watched.close()
-    if time.monotonic() >= until or (response.length and len(content) <= BYTES):
+    if time.monotonic() >= until or (response.length and len(content) <= most):
         raise Unreachable(f"{host} broke off in its answer")
-    if len(content) > BYTES:
-        raise Retry(f"{host} answered with more than {BYTES} bytes")
-    return Answer(response.status, content)
+    if len(content) > most:
+        raise Retry(f"{host} answered with more than {most} bytes")
+    return Answer(response.status, content, {name.lower(): value for name, value in response.getheaders()})
 
 
 def accepted(answer: Answer, host: str) -> bytes:

@@ -99,7 +99,9 @@ def features_of(principal: Principal, devices: Iterable[Device]) -> dict[UUID | 
 
 def suggestion(principal: Principal, device: Device) -> FeatureIndex | None:
     """The feature whose code is the device's number, where the principal may bind a device to it."""
-    return _bindable(principal).filter(code=device.number).first()
+    # A station of another system has that system's number before its own.
+    feed = device.protocol == Device.Protocol.FEED
+    return _bindable(principal).filter(code=device.number.partition(":")[2] if feed else device.number).first()
 
 
 def candidates(principal: Principal, text: str) -> list[FeatureIndex]:

@@ -54,6 +54,7 @@ class Device(models.Model):
         JT808 = "jt808", "JT/T 808"
         MQTT = "mqtt", "MQTT"
         HTTP = "http", "HTTP"
+        FEED = "feed", _("数据接口")
 
     class State(models.TextChoices):
         """Only an active device is stored and acknowledged."""

@@ -75,9 +75,12 @@ OWN = {
     "desk/live",
     "desk/fences", "desk/fences/new", "desk/fences/<int:pk>", "desk/fences/<int:pk>/delete",
     "desk/jobs", "desk/jobs/<uuid:pk>", "desk/jobs/<uuid:pk>/dismiss",
+    "desk/feeds", "desk/feeds/new", "desk/feeds/<int:pk>", "desk/feeds/<int:pk>/edit", "desk/feeds/<int:pk>/switch",
+    "desk/feeds/<int:pk>/token", "desk/feeds/<int:pk>/pull", "desk/feeds/<int:pk>/rewind", "desk/feeds/runs/<int:pk>",
+    "feeds/<int:pk>",
     "ogc/processes/<str:name>/execution", "ogc/jobs", "ogc/jobs/<str:pk>", "ogc/jobs/<str:pk>/results",
 }  # fmt: skip
-"""Doors to what belongs to the user alone; each has tests of its own."""
+"""Doors to what belongs to the user alone, or to administrators; each has tests of its own."""
 
 MEASURED = {
     "ogc/collections/<str:key>/position", "ogc/collections/<str:key>/radius", "ogc/collections/<str:key>/area",

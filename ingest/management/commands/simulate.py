@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from ingest.gateways import jt808
 from ingest.gateways.hj212 import PORT
-from ingest.simulators import city, fleet, past
+from ingest.simulators import city, connected, fleet, past
 from ingest.simulators.hj212 import Fault, Told
 from services.telemetry import partitions
 from services.telemetry.devices import measured_layers
@@ -20,6 +20,8 @@ from services.telemetry.models import Device
 from services.telemetry.units import FACTORS
 
 REPORT = 10.0
+EXISTING = 3
+"""Features at which the existing system measures."""
 DUST = "a34002"
 """PM10: what every dust monitor measures."""
 UNITS = {code: factor.unit for code, factor in FACTORS.items() if factor.confusable}
@@ -49,6 +51,9 @@ class Command(BaseCommand):
         parser.add_argument("--history", type=float, default=0, help="hours of their past that they send first")
         parser.add_argument("--past", type=int, default=0, help="hours that monitors registered now have behind them")
         parser.add_argument("--jt808-port", type=int, default=jt808.PORT)
+        parser.add_argument(
+            "--existing-port", type=int, default=0, help="where an existing system is to be pulled from"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Play."""
@@ -61,6 +66,8 @@ class Command(BaseCommand):
             number: span if base == Device.Base.MINUTE else 0
             for number, base, span in rows.values_list("number", "base", "minute_span")[: options["most"]]
         }
+        if options["existing_port"]:
+            self.stdout.write(f"an existing system at {connected.start(options['existing_port'], EXISTING)} features")
         told = Told()
         faults = () if options["steady"] else options["fault"]
         devices = city.instruments(numbers, options["password"], options["interval"], told, faults=faults)
