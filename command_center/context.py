@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import split_domain_port
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from services.access import gate
 from services.access.principal import PUBLIC, Principal
@@ -62,6 +63,6 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-rules", "adjustments-horizontal", _("告警规则")),
         ("desk-limits", "file-text", _("标准限值")),
         ("desk-devices", "router", _("设备管理")),
-        *([("desk-feeds", "api", _("数据接口"))] if principal.is_admin else []),
+        *([("desk-feeds", "api", pgettext("plural", "数据接口"))] if principal.is_admin else []),
         *fences,
     ]

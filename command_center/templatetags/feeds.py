@@ -18,12 +18,15 @@ def rhythm(source: Source) -> str:
     """How often a source is pulled, in the largest unit that makes it whole."""
     seconds = source.every
     if seconds % 86_400 == 0:
-        return ngettext("每 %d 天", "每 %d 天", seconds // 86_400) % (seconds // 86_400)
+        n = seconds // 86_400
+        return ngettext("每 %(n)d 天", "每 %(n)d 天", n) % {"n": n}
     if seconds % 3_600 == 0:
-        return ngettext("每 %d 小时", "每 %d 小时", seconds // 3_600) % (seconds // 3_600)
+        n = seconds // 3_600
+        return ngettext("每 %(n)d 小时", "每 %(n)d 小时", n) % {"n": n}
     if seconds % 60 == 0:
-        return ngettext("每 %d 分钟", "每 %d 分钟", seconds // 60) % (seconds // 60)
-    return ngettext("每 %d 秒", "每 %d 秒", seconds) % seconds
+        n = seconds // 60
+        return ngettext("每 %(n)d 分钟", "每 %(n)d 分钟", n) % {"n": n}
+    return ngettext("每 %(n)d 秒", "每 %(n)d 秒", seconds) % {"n": seconds}
 
 
 @register.filter

@@ -60,14 +60,17 @@ class SewagePlants(Layer):
     )
     tabs = (
         Tab(DailyReport, ("day", "volume", "cod", "ammonia", "nitrogen", "phosphorus", "temperature", "energy")),
-        Tab(Equipment, ("number", "title", "maker", "power", "made_on", "state")),
+        Tab(Equipment, ("number", "title", "maker", "power", "made_on", "state"), covers=("DZ-348",)),
     )
     filters = ("state", "region", "kind", "standard", "capacity")
     search = ("code", "name", "address", "enterprise__name")
     stats = ("state", "region", "kind", "standard")
     grants = GRANTS
     time = "measured_at"
-    covers = ("DZ-340", "DZ-341", "DZ-342", "DZ-344", "DZ-345", "DZ-346", "DZ-347", "HZ-209", "HZ-210")
+    covers = (
+        "DZ-337", "DZ-338", "DZ-340", "DZ-341", "DZ-342", "DZ-344", "DZ-345", "DZ-346", "DZ-347", "HZ-206", "HZ-207",
+        "HZ-209", "HZ-210",
+    )  # fmt: skip
 
 
 @register

@@ -29,7 +29,7 @@ class Source(models.Model):
         PUSH = "push", _("对方推送")
 
     class Target(models.TextChoices):
-        READINGS = "readings", _("监测数据")
+        READINGS = "readings", pgettext_lazy("feed", "监测数据")
         FEATURES = "features", _("图层要素")
         RECORDS = "records", _("要素的业务记录")
 
@@ -110,7 +110,7 @@ class Source(models.Model):
     sign_user = models.CharField(_("应用编号的参数名"), max_length=60, blank=True)
     sign_time = models.CharField(_("时间戳的参数名"), max_length=60, blank=True)
     sign_moment = models.CharField(_("时间戳写法"), max_length=7, choices=Moment.choices, default=Moment.MILLISECONDS)
-    secret = models.TextField(_("密钥"), blank=True, editable=False)
+    secret = models.TextField(_("授权密钥"), blank=True, editable=False)
     token_digest = models.CharField(_("推送令牌摘要"), max_length=64, blank=True, editable=False)
     token_at = models.DateTimeField(_("令牌签发时间"), null=True, editable=False)
 

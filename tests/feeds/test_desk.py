@@ -172,6 +172,18 @@ def test_runs_are_read_row_by_row_in_both_languages(settle: Settle, system: Exis
     assert "没有符合条件的运行记录" in body(client().get(f"/desk/feeds/{source.pk}?state=running"))
 
 
+@pytest.mark.parametrize("language", ["zh-hans", "en"])
+def test_every_page_is_there_in_both_languages(settle: Settle, admin: Principal, language: str) -> None:
+    pulled = settle(every=60)
+    run = pull(pulled)
+    pushed = settle(name="推", mode="push", on=False)
+    desk = client(language=language)
+    pages = [f"/{pk}{part}" for pk in (pulled.pk, pushed.pk) for part in ("", "/edit")]
+    for page in ("", "/new", f"/runs/{run.pk}", *pages):
+        assert desk.get(f"/desk/feeds{page}").status_code == 200, page
+    assert ("every minute" in body(desk.get("/desk/feeds"))) == (language == "en")
+
+
 def test_pulling_now_and_again_from_a_time_on(bound: Source, admin: Principal) -> None:
     desk = client()
     pull(bound)
