@@ -47,7 +47,7 @@ def page(request: HttpRequest) -> HttpResponse:
             (_("出错重试"), counted.count("failing"), "bad" if "failing" in counted else ""),
             (_("数据中断"), counted.count("stale"), "bad" if "stale" in counted else ""),
             (_("等待首批数据"), counted.count("waiting"), ""),
-            (_("已停用"), counted.count("off"), ""),
+            (_("未启用"), counted.count("off"), ""),
         ],
         "now": timezone.now(),
     }
@@ -218,7 +218,7 @@ STATES = {
     "failing": lambda: (_("出错重试"), "--danger"),
     "stale": lambda: (_("数据中断"), "--danger"),
     "waiting": lambda: (_("等待首批数据"), "--z-warn"),
-    "off": lambda: (_("已停用"), "--z-muted"),
+    "off": lambda: (_("未启用"), "--z-muted"),
 }
 """State → words and colour."""
 
