@@ -11,6 +11,7 @@ from django.utils.translation import pgettext
 
 from services.access import gate
 from services.access.principal import PUBLIC, Principal
+from services.catalog.layer import registry
 from services.positions.features import moving_layers
 from services.telemetry.devices import device_layers
 
@@ -39,12 +40,26 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "principal": principal,
         "navigation": groups,
         "watching": watching(principal),
+        "governing": governing(principal),
         "languages": settings.LANGUAGES,
         "nonce": getattr(request, "csp_nonce", ""),
         "live": live_address(request),
         # A little before the page was read: what happens while it is drawn comes twice rather than never.
         "drawn": f"{time.time() - DRAWING:.3f}",
     }
+
+
+def governing(principal: Principal) -> list[tuple[str, str, str]]:
+    """The pages by which areas, monitoring and remediation are managed, for those who see something there."""
+    if principal.is_public:
+        return []
+    pages = (
+        ("desk-areas", "polygon", _("区域管理"), "control_areas"),
+        ("desk-monitoring", "device-cctv", _("监控管理"), "monitors"),
+        ("desk-remediation", "clipboard-check", _("治理管理"), "remediation_orders"),
+    )
+    found = [(name, icon, title) for name, icon, title, key in pages if gate.may(principal, registry.by_key[key])]
+    return [*found, ("desk-grants", "user-shield", _("对象授权"))] if principal.is_admin else found
 
 
 def watching(principal: Principal) -> list[tuple[str, str, str]]:

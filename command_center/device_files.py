@@ -9,13 +9,23 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from services.access.errors import Invalid, LogInNeeded, TooLarge
+from command_center.middleware import address_of
+from services.access.allowances import SharedAllowances
+from services.access.errors import Invalid, LogInNeeded, TooLarge, TooMany
 from services.files import attachments
 from services.files.store import MOST_BYTES
 from services.telemetry import tokens
+from services.telemetry.devices import heard
 from services.telemetry.models import Device
+from services.telemetry.partitions import raw
 
 CHUNK = 1 << 18
+DEVICES = SharedAllowances("device files", 2.0, 60.0)
+"""Files of one device: an event gives two, and after an outage it hands over what it kept, one after the other."""
+ADDRESSES = SharedAllowances("device file addresses", 20.0, 400.0)
+"""Requests of one address, behind which may be many devices."""
+FAILURES = SharedAllowances("device file failures", 0.2, 20.0)
+"""Wrong numbers and tokens of one address, before it is not even heard."""
 
 
 @csrf_exempt
@@ -24,9 +34,21 @@ def receive(request: HttpRequest) -> HttpResponse:
     """Keep the body as a file of the device's feature: 201 where it is new, 200 where it is there already.
 
     ``X-Device`` and ``X-Device-Token`` say who sends, ``name`` and ``taken_at`` (ISO 8601 with offset) in the query
-    what. The answer comes after the commit; a file that was sent twice is kept once.
+    what. The answer comes after the commit; a file that was sent twice is kept once. 429 with ``Retry-After``:
+    too many.
     """
-    device = _device(request)
+    address = address_of(request)
+    if wait := ADDRESSES.spend(address) or FAILURES.look(address):
+        raise TooMany(_("来自该地址的请求过多，请稍后重试。"), retry_after=wait)
+    try:
+        device = _device(request)
+    except LogInNeeded:
+        FAILURES.spend(address)
+        raise
+    # Only now, when it has proved itself: nobody can use up the allowance of another.
+    if wait := DEVICES.spend(str(device.pk)):
+        raise TooMany(_("该设备上传过于频繁，请稍后重试。"), retry_after=wait)
+    heard(raw(), {device.pk: (timezone.now(), address)})
     try:
         taken_at = datetime.fromisoformat(request.GET.get("taken_at", ""))
     except ValueError:

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from gis.errors import GeometryError, GeometryTooLarge, SpatialError, VectorTooLarge
-from services.access.errors import AccessError, Conflict, Invalid, LogInNeeded, NotFound, Refused, TooLarge
+from services.access.errors import AccessError, Conflict, Invalid, LogInNeeded, NotFound, Refused, TooLarge, TooMany
 from services.files.errors import NoSpace
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (NotFound, 404, "not-found"),
     (Conflict, 409, "conflict"),
     (TooLarge, 413, "too-large"),
+    (TooMany, 429, "too-many"),
     (NoSpace, 507, "no-space"),
     (Invalid, 400, "invalid"),
     (GeometryTooLarge, 413, "too-large"),
@@ -67,8 +68,8 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     if _wants_page(request):
         if status == 401:
             return HttpResponseRedirect(f"/login?next={quote(request.get_full_path())}")
-        return render(request, "error.html", {"status": status, "detail": detail}, status=status)
-    return problem(status, name, detail, error)
+        return _waited(render(request, "error.html", {"status": status, "detail": detail}, status=status), error)
+    return _waited(problem(status, name, detail, error), error)
 
 
 def problem(status: int, name: str, detail: str, error: Exception | None = None) -> JsonResponse:
@@ -81,6 +82,13 @@ def problem(status: int, name: str, detail: str, error: Exception | None = None)
     response = JsonResponse(body, status=status, content_type="application/problem+json")
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="zhutu"'
+    return response
+
+
+def _waited[R: HttpResponse](response: R, error: Exception) -> R:
+    """The answer with the time to wait, where the error says one."""
+    if isinstance(error, TooMany):
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -81,8 +82,19 @@ class Principal:
             found = principal_from(request)
         except AccessError as error:
             return answer(request, error)
-        request.principal = replace(found, address=request.META.get("REMOTE_ADDR") or None)  # type: ignore[attr-defined]
+        request.principal = replace(found, address=address_of(request) or None)  # type: ignore[attr-defined]
         return None
+
+
+def address_of(request: HttpRequest) -> str:
+    """Where a request comes from: what our own proxy added last, where there is one, else the other end."""
+    there = str(request.META.get("REMOTE_ADDR") or "")
+    if not settings.BEHIND_PROXY:
+        return there
+    try:
+        return str(ip_address(request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()))
+    except ValueError:
+        return there
 
 
 def _live(request: HttpRequest) -> str:

@@ -38,6 +38,8 @@ def found(folder: str) -> list[str]:
 
 DEBUG = os.environ.get("ZHUTU_DEBUG") == "1"
 SECRET_KEY = os.environ.get("ZHUTU_SECRET_KEY") or "only-for-tests-and-checks-" + "0" * 32
+# Sessions and sealed secrets that a former key made: `manage.py reseal` and they may go.
+SECRET_KEY_FALLBACKS = [key for key in os.environ.get("ZHUTU_OLD_SECRET_KEYS", "").split(",") if key]
 ALLOWED_HOSTS = os.environ.get("ZHUTU_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 WEB_PORT = os.environ.get("PORT", "8000")
 LIVE_URL = os.environ.get("ZHUTU_LIVE_URL", "")
@@ -174,7 +176,9 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-if os.environ.get("ZHUTU_HTTPS") == "1":
+# With HTTPS a proxy of ours stands in front: what it says of scheme and address is believed, and of nobody else.
+BEHIND_PROXY = os.environ.get("ZHUTU_HTTPS") == "1"
+if BEHIND_PROXY:
     SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

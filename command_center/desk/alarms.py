@@ -20,6 +20,7 @@ from command_center.desk.curves import charts
 from command_center.desk.doors import signed_in
 from command_center.desk.outputs import attachment
 from gis.models import Region
+from layers.environment import flows
 from services.access import gate
 from services.access.errors import AccessError, NotFound
 from services.access.principal import Principal
@@ -91,6 +92,8 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         "allowed": allowed,
         "assignees": actions.assignees(episode) if "assign" in allowed else [],
         "dispositions": Episode.Disposition.choices,
+        "may_order": _may_order(principal, episode),
+        "orders": list(flows.orders(principal).filter(alarm=pk)) if gate.may(principal, flows.layer()) else [],
         "may_write_rule": governing.may_write(principal, episode.rule.layer, episode.rule.region),
         "more": actions.episodes(principal).filter(feature=episode.feature_id).exclude(pk=pk).count()
         if feature
@@ -169,6 +172,14 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
     name = f"{_('告警')}_{timezone.localtime():%Y%m%d_%H%M}.{form}"
     response.headers["Content-Disposition"] = attachment(name)
     return response
+
+
+def _may_order(principal: Principal, episode: Episode) -> bool:
+    """Whether an order to remedy can come of an alarm: one of a monitor that the principal may change."""
+    feature = episode.feature
+    if feature is None or feature.layer != flows.monitors().key or episode.withdrawn:
+        return False
+    return gate.restrict(principal, flows.monitors(), "change").filter(pk=feature.pk).exists()
 
 
 def _line(episode: Episode) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import signed_in
@@ -166,6 +167,25 @@ def block(request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponseRedirect(f"/desk/devices/{pk}")
 
 
+@never_cache
+@require_POST
+@signed_in
+def new_token(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make a token for a device and show it this once; the one before no longer counts."""
+    token = devices.new_token(_principal(request), pk)
+    device = inventory.fetch(_principal(request), pk)
+    return _page(request, device, Profile(instance=device), token=token)
+
+
+@require_POST
+@signed_in
+def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
+    """End the token of a device: it is let in nowhere until it has a new one."""
+    device = devices.revoke_token(_principal(request), pk)
+    messages.success(request, _("设备%s的令牌已收回。") % device.number)
+    return HttpResponseRedirect(f"/desk/devices/{pk}")
+
+
 @signed_in
 def candidates(request: HttpRequest) -> HttpResponse:
     """Features to which a device may be bound, whose text holds what was typed."""
@@ -176,7 +196,12 @@ def candidates(request: HttpRequest) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest, device: Device, form: Profile, wrong: dict[str, str] | None = None, status: int = 200
+    request: HttpRequest,
+    device: Device,
+    form: Profile,
+    wrong: dict[str, str] | None = None,
+    status: int = 200,
+    token: str = "",
 ) -> HttpResponse:
     principal = _principal(request)
     now = timezone.now()
@@ -196,6 +221,9 @@ def _page(
         "may_change": may_change,
         "may_approve": may_change or pending,
         "proposed": proposed,
+        "by_token": device.protocol in devices.BY_TOKEN,
+        "token": token,
+        "token_made": _token_made(device),
         "form": form,
         "units": _unit_lines(device, measured, form.data if form.is_bound else None, wrong or {}),
         "measured": measured,
@@ -286,9 +314,18 @@ def _deed(action: str) -> str:
     known = {
         "approve device": _("审核并绑定"),
         "block device": _("停用"),
+        "new token": _("签发令牌"),
+        "revoke token": _("收回令牌"),
         "change device": _("修改设置"),
     }
     return known.get(action, action)
+
+
+def _token_made(device: Device) -> Entry | None:
+    """When the token that counts was made, and by whom; None where it was not made here or there is none."""
+    if device.protocol not in devices.BY_TOKEN or not device.secret:
+        return None
+    return Entry.objects.filter(layer="device", object_id=str(device.pk), action="new token").order_by("-pk").first()
 
 
 def _changed(principal: Principal, entry: Entry) -> list[tuple[str, str, str]]:

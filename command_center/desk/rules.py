@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import signed_in
+from services.access import gate
 from services.access.errors import Invalid, Refused
 from services.access.principal import Principal
 from services.accounts.models import User
@@ -189,6 +190,7 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     history = Entry.objects.filter(layer="rule", object_id=str(pk))[:CHANGES] if pk is not None else []
     context = {
         "form": form, "rule": stored, "may": may, "dry": dry, "variables": VARIABLES.items(),
+        "area": gate.restrict_index(principal).filter(pk=stored.within).first() if stored and stored.within else None,
         "history": [(e, [(_label(n), pair) for n, pair in e.changes.items()]) for e in history],
     }  # fmt: skip
     return render(request, "desk/rule.html", context, status=status)

@@ -163,9 +163,22 @@ def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
         "measured": bool(columns(layer)),
         "windy": roses.DIRECTION in columns(layer),
         "moves": layer in moving_layers(),
+        "manage": _managing(layer, opened),
         "state_color": figures.state_colors(layer).get(opened.state, ""),
         "colors": json.dumps(figures.state_colors(layer)),
     }
+
+
+def _managing(layer: Layer, opened: panels.Panel) -> tuple[str, str, str] | None:
+    """Address, icon and words of the page on which a feature is managed, where it has one."""
+    pk = opened.feature.pk
+    pages = {
+        "control_areas": (f"/desk/areas/{pk}", "polygon", _("区域管理")),
+        "remediation_orders": (f"/desk/remediation/{pk}", "clipboard-check", _("办理")),
+    }
+    if layer.key == "monitors" and "change" in opened.may:
+        return f"/desk/remediation/new?monitor={pk}", "clipboard-check", _("签发整改单")
+    return pages.get(layer.key)
 
 
 def _table(layer: Layer, page: Listing) -> dict[str, Any]:

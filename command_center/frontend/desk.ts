@@ -16,6 +16,7 @@ import "./css/alarms.css";
 import "./css/track.css";
 import "./css/telemetry.css";
 import "./css/feeds.css";
+import "./css/governing.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";
 import { startFind } from "./desk/find";

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from time import monotonic
 from typing import Any, ClassVar, cast
 
@@ -23,10 +24,16 @@ SILENT = 2.0
 class Host[C: "Connection"](Listener[C]):
     """A gateway whose devices have one connection each."""
 
+    from_address: ClassVar[int | None] = None
+    """Connections of one address that may be open without having shown for whom they speak (F24). Those that have do
+    not count: thousands of devices come through one address of a carrier."""
+
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
         self.speaking: dict[int, C] = {}
         """Device → the connection that speaks for it."""
+        self.unproved: Counter[str] = Counter()
+        """Address → its connections that speak for no device yet."""
 
     def admit(self, connection: C, known: Admitted, now: float) -> bool:
         """Whether a connection may speak for a device from now on.
@@ -46,6 +53,7 @@ class Host[C: "Connection"](Listener[C]):
             log.warning("device %s from %s takes the place of its silent connection from %s", *about)
             other.close()
         self.speaking[known.id] = connection
+        connection.proved()
         return True
 
     def is_taken(self, connection: C, known: Admitted, now: float) -> bool:
@@ -74,18 +82,34 @@ class Connection(asyncio.Protocol):
         self.allowance = BURST
         self.strikes = 0
         self.held = False
+        self._counted = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A device has connected."""
         self.transport = cast(asyncio.Transport, transport)
         self.listener.open.add(self)
         self.listener.counts["connections"] += 1
+        self._counted = self.address
+        self.listener.unproved[self._counted] += 1
+        most = self.listener.from_address
+        if most is not None and self.listener.unproved[self._counted] > most:
+            self.listener.counts["too many of one address"] += 1
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone; what it sent is stored all the same, and not acknowledged."""
         self.listener.open.discard(self)
+        self.proved()
         if self.known is not None:
             self.listener.left(self, self.known)
+
+    def proved(self) -> None:
+        """It has shown for whom it speaks, or is gone: it counts no longer against its address."""
+        address, self._counted = self._counted, ""
+        if address:
+            self.listener.unproved[address] -= 1
+            if not self.listener.unproved[address]:
+                del self.listener.unproved[address]
 
     def spend(self, frames: int) -> None:
         """So many frames came; too many, or a database that is behind, and it is read on later."""

@@ -17,7 +17,8 @@ from ingest.protocols.hj212.factors import SPANS, readings
 from ingest.protocols.hj212.frames import Frame, Stream
 from ingest.protocols.hj212.packets import Packet, decode
 from ingest.protocols.hj212.profile import Profile
-from services.telemetry.devices import Admitted
+from services.catalog.sealed import CannotOpen, unseal
+from services.telemetry.devices import KEY_FOR, Admitted
 from services.telemetry.gaps import Gap
 
 log = logging.getLogger(__name__)
@@ -82,11 +83,20 @@ def profile_of(device: Admitted) -> Profile:
         units=device.units,
         crc_mode="modbus" if device.crc_mode == "modbus" else "standard",
         datatime_is="end" if device.datatime_is == "end" else "start",
-        key=bytes.fromhex(device.sm4_key) if device.sm4_key else None,
+        key=_key(device),
         missing_flag=device.missing_flag,
         minutes=device.minute_span,
         version=device.version,
     )
+
+
+def _key(device: Admitted) -> bytes | None:
+    """The key in its seal; a device whose seal does not open is read as one without a key: it hears nothing."""
+    try:
+        return bytes.fromhex(unseal(device.sm4_key, KEY_FOR)) or None
+    except (CannotOpen, ValueError) as error:
+        log.error("the key of device %s cannot be used: %s", device.number, error)
+        return None
 
 
 class Dialogue(Connection):

@@ -13,9 +13,9 @@ from granian.server.embed import Server
 
 from ingest.gateways.committer import Message
 from ingest.gateways.gateway import Gateway as Base
-from ingest.gateways.limits import Allowances
 from ingest.protocols.boxes import LARGEST, BadBody, Body, parse, readings
 from ingest.protocols.readings import Reading
+from services.access.allowances import Allowances
 from services.telemetry.devices import Admitted
 from services.telemetry.tokens import fits
 
@@ -28,6 +28,9 @@ A_SECOND, BURST = 5.0, 100.0
 """Requests of one device: on the whole, and at once (F21)."""
 FAILURES_A_SECOND, FAILURES = 1.0, 30.0
 """Refusals of one address, before it is not even read."""
+ADDRESS_A_SECOND, ADDRESS_BURST = 200.0, 2_000.0
+"""Requests of one address, behind which may be many devices. Kept here: one process has the port, and none of what
+it takes may hang on Redis."""
 DOUBTS = 50
 """Values named in an answer because they do not count."""
 
@@ -56,9 +59,10 @@ class Exchange(Protocol):
 class Problem(Exception):
     """A request that is refused: RFC 9457."""
 
-    def __init__(self, status: int, title: str, **more: object) -> None:
+    def __init__(self, status: int, title: str, *, retry_after: float = 10.0, **more: object) -> None:
         super().__init__(title)
         self.status = status
+        self.retry_after = max(1, round(retry_after + 0.5))
         self.body = {"type": "about:blank", "title": title, "status": status, **more}
 
 
@@ -78,6 +82,7 @@ class Gateway(Base):
         super().__init__(dsn)
         self._devices = Allowances(A_SECOND, BURST)
         self._strangers = Allowances(FAILURES_A_SECOND, FAILURES)
+        self._addresses = Allowances(ADDRESS_A_SECOND, ADDRESS_BURST)
         self._under_way = 0
         self._stopping = False
         self._server: Server | None = None
@@ -106,10 +111,11 @@ class Gateway(Base):
 
     async def _answer(self, scope: Scope, exchange: Exchange) -> None:
         self._under_way += 1
+        wait = 10
         try:
             status, body = await self._handled(scope, exchange)
         except Problem as problem:
-            status, body = problem.status, problem.body
+            status, body, wait = problem.status, problem.body, problem.retry_after
         except Exception:
             log.exception("a request failed")
             status, body = 500, {"type": "about:blank", "title": "the gateway failed; send again", "status": 500}
@@ -119,7 +125,7 @@ class Gateway(Base):
         kind = "application/json" if status == 200 else "application/problem+json"
         headers = [("content-type", kind), ("cache-control", "no-store")]
         if status in (429, 503):
-            headers.append(("retry-after", "10"))
+            headers.append(("retry-after", str(wait)))
         exchange.response_bytes(status, headers, json.dumps(body, ensure_ascii=False).encode())
 
     async def _handled(self, scope: Scope, exchange: Exchange) -> Answer:
@@ -130,8 +136,11 @@ class Gateway(Base):
         if self._stopping or self.committer.is_full:
             raise Problem(503, "the gateway takes nothing at the moment; send again later")
         address = scope.client.rpartition(":")[0]
+        if not self._addresses.spend(address):
+            raise Problem(429, "too many requests from this address", retry_after=self._addresses.wait(address))
         if not self._strangers.left(address):
-            raise Problem(429, "too many refused requests from this address")
+            wait = self._strangers.wait(address)
+            raise Problem(429, "too many refused requests from this address", retry_after=wait)
         try:
             said = self._admitted(scope, await self._body(scope, exchange), address)
         except Problem as problem:
@@ -167,7 +176,8 @@ class Gateway(Base):
                     self.directory.unknown(body.device, address)
                 raise Problem(401, "the device is unknown, not approved, or its token is wrong", field="Authorization")
             if not self._devices.spend(body.device):
-                raise Problem(429, f"more than {A_SECOND:g} requests a second; put several records into one")
+                title = f"more than {A_SECOND:g} requests a second; put several records into one"
+                raise Problem(429, title, retry_after=self._devices.wait(body.device))
             return _Said(known, body, readings(body, known.units))
         except BadBody as error:
             self.counts["refused body"] += 1

@@ -43,6 +43,7 @@ class Gateway(Host["Dialogue"]):
 
     protocol = "jt808"
     port = PORT
+    from_address = 512
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)

@@ -1,14 +1,17 @@
 """What a site box keeps of an exceedance: a snapshot and a recording, in its own memory until the platform has them."""
 
+import asyncio
 import http.client
 import io
+import itertools
 import math
+import random
 import urllib.error
 import urllib.parse
 import urllib.request
 import wave
 from array import array
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -16,6 +19,14 @@ from PIL import Image, ImageDraw
 RATE = 8000
 """Samples a second."""
 STAMP = "%Y%m%dT%H%M%S%z"
+LOUD = (74.0, 92.0)
+"""dB(A) of what is worth keeping."""
+CUT = 3
+"""Every so manieth event falls into an outage: its files wait in the memory for the next."""
+ATTEMPTS, AGAIN = 20, 15.0
+"""How often, and after how many seconds, what was not taken is offered again before the next event."""
+PAST = timedelta(hours=5)
+"""How long before its first start the oldest files were made that a box hands over then."""
 
 
 class Witness:
@@ -30,6 +41,24 @@ class Witness:
         stamp = at.strftime(STAMP)
         (self.memory / f"{stamp}.jpg").write_bytes(snapshot(at, level))
         (self.memory / f"{stamp}.wav").write_bytes(recording(level))
+
+    async def run(self, every: float) -> None:
+        """See something about every so many seconds and hand it over, for ever; a third of it only with the next."""
+        chance = random.Random(self.number)
+        now = datetime.now(UTC)
+        if not self.held():
+            for hours in (0.2, 0.6):
+                self.note((now - PAST * hours).replace(microsecond=0), chance.uniform(*LOUD))
+        for count in itertools.count(1):
+            for _attempt in range(ATTEMPTS):
+                await asyncio.to_thread(self.send)
+                if not self.held():
+                    break
+                await asyncio.sleep(min(AGAIN, every))
+            await asyncio.sleep(every * chance.uniform(0.7, 1.3))
+            self.note(datetime.now(UTC).replace(microsecond=0), chance.uniform(*LOUD))
+            if count % CUT == 0:
+                await asyncio.sleep(every)
 
     def held(self) -> list[Path]:
         """What the platform does not have yet, oldest first."""

@@ -1,13 +1,16 @@
-"""Dust and noise monitors with their latest values, their calibrations and their faults."""
+"""Dust and noise monitors with their latest values, areas under control, and orders to remedy what was exceeded."""
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from gis.fields import PointField
+from gis.fields import MultiPolygonField, PointField
 from layers.environment.rules import MOST_PARTICLES
+from services.alarms.models import Level
 from services.catalog.models import Feature, Record
 from services.catalog.quantities import Quantity
 
@@ -33,6 +36,7 @@ class Monitor(Feature):
     of = "project"
     topic = "dust"
     presence = (State.ONLINE, State.OFFLINE)
+    rested_by = "off_duty"
 
     code = models.CharField(_("设备编号（MN）"), max_length=32, unique=True)
     geom = PointField(_("位置"), null=True, blank=True)
@@ -59,6 +63,10 @@ class Monitor(Feature):
     co = Quantity(_("一氧化碳"), unit="mg/m³", factor="a21005", validators=NOT_NEGATIVE)
     measured_at = models.DateTimeField(_("监测时间"), null=True, blank=True)
     installed_on = models.DateField(_("安装日期"), null=True, blank=True)
+    off_duty = models.BooleanField(
+        _("停止值守"), default=False, help_text=_("停止值守期间照常接收数据，不产生告警；须写明原因。")
+    )
+    off_duty_reason = models.CharField(_("停止值守原因"), max_length=200, blank=True)
 
     class Meta:
         verbose_name = _("扬尘噪声监测设备")
@@ -73,6 +81,10 @@ class Monitor(Feature):
                 violation_error_message=_("颗粒物浓度不得为负。"),
             )
         ]
+
+    def clean(self) -> None:
+        if self.off_duty and not self.off_duty_reason.strip():
+            raise ValidationError({"off_duty_reason": _("请填写停止值守的原因。")})
 
 
 class Calibration(Record):
@@ -128,3 +140,142 @@ class Fault(Record):
                 violation_error_message=_("恢复时间不得早于发生时间。"),
             )
         ]
+
+
+class ControlArea(Feature):
+    """An area under control: who answers for it, and which class of air its people are entitled to."""
+
+    class Kind(models.TextChoices):
+        """Why it is under control."""
+
+        KEY = "key", _("重点管控区")
+        HOMES = "homes", _("居民集中区")
+        SENSITIVE = "sensitive", _("学校医院等敏感区")
+        DEVELOPMENT = "development", _("集中开发区")
+        OTHER = "other", _("其他区域")
+
+    class Grade(models.TextChoices):
+        """Classes of GB 3095."""
+
+        FIRST = "1", _("一类区")
+        SECOND = "2", _("二类区")
+
+    code = models.CharField(_("区域编号"), max_length=32, unique=True)
+    geom = MultiPolygonField(_("范围"), null=True, blank=True)
+    kind = models.CharField(_("区域类别"), max_length=12, choices=Kind.choices, default=Kind.KEY)
+    grade = models.CharField(_("空气质量功能区"), max_length=1, choices=Grade.choices, default=Grade.SECOND)
+    responsible = models.ForeignKey(
+        "enterprises.Enterprise", models.SET_NULL, verbose_name=_("责任单位"), null=True, blank=True,
+        related_name="control_areas",
+    )  # fmt: skip
+    authority = models.CharField(_("主管部门"), max_length=100, blank=True)
+    person = models.CharField(_("责任人"), max_length=60, blank=True)
+    phone = models.CharField(_("责任人电话"), max_length=20, blank=True)
+    since = models.DateField(_("划定日期"), null=True, blank=True)
+    basis = models.CharField(_("划定依据"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("管控区域")
+        verbose_name_plural = pgettext_lazy("plural", "管控区域")
+
+
+class Patrol(Record):
+    """A visit of those who answer for an area."""
+
+    of = "area"
+
+    area = models.ForeignKey(ControlArea, models.CASCADE, verbose_name=_("管控区域"), related_name="patrols")
+    done_on = models.DateField(_("巡查日期"))
+    done_by = models.CharField(_("巡查人"), max_length=60)
+    finding = models.CharField(_("巡查情况"), max_length=300, blank=True)
+    passed = models.BooleanField(_("符合要求"), default=True)
+
+    class Meta:
+        verbose_name = _("巡查记录")
+        verbose_name_plural = pgettext_lazy("plural", "巡查记录")
+        ordering = ["-done_on"]
+
+
+class RemediationOrder(Feature):
+    """An order to the unit in charge to remedy what a monitor found; it stands where the monitor stands."""
+
+    class State(models.TextChoices):
+        """How far it is; that it is overdue is derived from its deadline."""
+
+        ISSUED = "issued", _("待整改")
+        REPLIED = "replied", _("待复查")
+        RETURNED = "returned", _("退回整改")
+        CLOSED = "closed", _("已办结")
+        WITHDRAWN = "withdrawn", _("已撤销")
+
+    of = "monitor"
+    topic = "remediation"
+    WAITING = (State.ISSUED, State.RETURNED)
+    """For the unit in charge."""
+    OPEN = (*WAITING, State.REPLIED)
+
+    code = models.CharField(_("整改单号"), max_length=32, unique=True)
+    state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.ISSUED)
+    level = models.CharField(_("级别"), max_length=6, choices=Level.choices, default=Level.YELLOW)
+    monitor = models.ForeignKey(Monitor, models.PROTECT, verbose_name=_("监测设备"), related_name="orders")
+    unit = models.ForeignKey(
+        "enterprises.Enterprise", models.PROTECT, verbose_name=_("责任单位"), related_name="remediation_orders"
+    )
+    # No foreign key: alarms of many years may be archived before the orders that came of them.
+    alarm = models.UUIDField(_("来源告警"), null=True, blank=True)
+    finding = models.CharField(_("存在问题"), max_length=300)
+    requirement = models.TextField(_("整改要求"), max_length=2000)
+    issuer = models.CharField(_("签发人"), max_length=60, blank=True)
+    issued_at = models.DateTimeField(_("签发时间"))
+    due_at = models.DateTimeField(_("整改期限"))
+    replied_at = models.DateTimeField(_("首次回复时间"), null=True, blank=True)
+    late = models.BooleanField(_("逾期回复"), default=False, help_text=_("首次回复晚于当时的期限。"))
+    closed_at = models.DateTimeField(_("办结时间"), null=True, blank=True)
+    returns = models.PositiveSmallIntegerField(_("退回次数"), default=0)
+
+    class Meta:
+        verbose_name = _("整改单")
+        verbose_name_plural = pgettext_lazy("plural", "整改单")
+        indexes = [models.Index(fields=["state", "due_at"], name="order_state_due")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(due_at__gt=F("issued_at")), name="order_due_after_issue",
+                violation_error_message=_("整改期限应晚于签发时间。"),
+            ),
+            models.UniqueConstraint(
+                fields=["alarm", "unit"], name="order_once_an_alarm",
+                condition=Q(alarm__isnull=False) & ~Q(state="withdrawn"),
+                violation_error_message=_("该告警已向这个单位签发过整改单。"),
+            ),
+        ]  # fmt: skip
+
+
+class OrderStep(Record):
+    """One thing that was done about an order, by whom, with the photographs that belong to it."""
+
+    class Kind(models.TextChoices):
+        """What was done."""
+
+        ISSUED = "issued", _("签发")
+        URGED = "urged", _("催办")
+        REPLIED = "replied", _("回复整改")
+        RETURNED = "returned", _("退回整改")
+        CLOSED = "closed", _("复查通过")
+        WITHDRAWN = "withdrawn", _("撤销")
+
+    of = "order"
+
+    order = models.ForeignKey(RemediationOrder, models.CASCADE, verbose_name=_("整改单"), related_name="steps")
+    kind = models.CharField(_("环节"), max_length=12, choices=Kind.choices)
+    at = models.DateTimeField(_("时间"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name=_("人员"), null=True, blank=True, related_name="+"
+    )
+    person = models.CharField(_("经办人"), max_length=60, blank=True)
+    text = models.CharField(_("说明"), max_length=1000, blank=True)
+    files = models.JSONField(_("照片"), default=list, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("整改经过")
+        verbose_name_plural = pgettext_lazy("plural", "整改经过")
+        ordering = ["at", "id"]

@@ -1,12 +1,16 @@
-"""The weekly dust ranking of sites, and the ledger of exceedances."""
+"""The weekly dust ranking of sites, the ledger of exceedances, and how units answer orders to remedy them."""
 
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from layers.environment import flows
+from layers.environment.models import RemediationOrder
 from layers.environment.rules import DUST_SCORE, GOOD_PM10, dust_score, good_pm10
 from services.access import gate
 from services.access.principal import Principal
@@ -63,6 +67,55 @@ class MonitorExceedances(Report):
             principal, self.of, JUDGED, time.begins_at, time.ends_at, grade=lambda feature: CLASS
         )
         return ledger.sheet(found, time)
+
+
+@register
+class Remediation(Report):
+    """Orders of a time by the unit that they went to: how many, how many in time, and how long it took."""
+
+    key = "remediation"
+    layer = "remediation_orders"
+    title = gettext_lazy("治理整改统计")
+    about = gettext_lazy("按责任单位统计期内签发的整改单：按期回复、超期、退回、办结和平均用时。")
+    kinds = ("month", "week", "year")
+
+    def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
+        now = timezone.now()
+        rows = flows.orders(principal).filter(issued_at__gte=time.begins_at, issued_at__lt=time.ends_at)
+        found: dict[tuple[str, UUID], list[RemediationOrder]] = {}
+        for order in rows.exclude(state=RemediationOrder.State.WITHDRAWN):
+            found.setdefault((order.unit.name, order.unit_id), []).append(order)
+        lines = [
+            Line([name, *_answered(some, now)], ("enterprises", unit))
+            for (name, unit), some in sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0][0]))
+        ]
+        everything = [order for some in found.values() for order in some]
+        headings = [
+            Heading(_("责任单位")), Heading(_("签发"), digits=0), Heading(_("按期回复"), digits=0),
+            Heading(_("超期"), digits=0), Heading(_("按期率"), "%", 1), Heading(_("退回"), digits=0),
+            Heading(_("已办结"), digits=0), Heading(_("平均回复用时"), "h", 1), Heading(_("平均办结用时"), "h", 1),
+        ]  # fmt: skip
+        notes = [
+            _("按期率为按期回复数除以已到期或已回复数；未到期且未回复的不计。"),
+            _("用时自签发起算：回复取首次回复，办结取复查通过。已撤销的整改单不计。"),
+        ]
+        summary = [Line([_("合计"), *_answered(everything, now)])] if lines else []
+        return Sheet(headings, lines, summary, notes)
+
+
+def _answered(orders: list[RemediationOrder], now: datetime) -> list[Any]:
+    late = sum(flows.overdue(order, now) for order in orders)
+    timely = sum(order.replied_at is not None and not flows.overdue(order, now) for order in orders)
+    replied = [order.replied_at - order.issued_at for order in orders if order.replied_at]
+    closed = [order.closed_at - order.issued_at for order in orders if order.closed_at]
+    return [
+        len(orders), timely, late, 100 * timely / (timely + late) if timely + late else None,
+        sum(order.returns for order in orders), len(closed), _mean_hours(replied), _mean_hours(closed),
+    ]  # fmt: skip
+
+
+def _mean_hours(spans: list[timedelta]) -> float | None:
+    return sum(span.total_seconds() for span in spans) / len(spans) / 3600 if spans else None
 
 
 CLASS = "2"

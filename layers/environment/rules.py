@@ -15,6 +15,7 @@ from django.utils.translation import gettext_noop as _
 from services.alarms.declared import Alarm
 from services.limits.rows import DAY as DAYTIME
 from services.limits.rows import NIGHT, YEAR, Limit, Scale, scale_at
+from services.notify.models import Kind
 
 PM10_BREAKS = (50, 120, 250, 350, 420)
 """PM10 in µg/m³ at IAQI 50, 100, 150, 200 and 300 (HJ 633-2026 table 1): the six classes from good to severe."""
@@ -288,3 +289,45 @@ ALARMS = (
     Alarm("monitor-report", _("监测设备通信异常"), MONITORS, kind="report", level="yellow", for_minutes=10),
 )  # fmt: skip
 """The first rules of alarms; an office edits, adds and switches off."""
+
+DUE_DAYS = {"red": 1, "orange": 2, "yellow": 3, "blue": 7}
+"""Days that an order gives by its level unless its writer says otherwise (own custom; no standard names any)."""
+
+_ORDERS = {
+    "issued": (
+        ("请整改：{title}", "整改单 {code}，{person}签发：{text}。期限 {due}。"),
+        ("To be remedied: {title}", "Order {code} by {person}: {text}. Due {due}."),
+    ),
+    "urged": (
+        ("催办：{title}", "整改单 {code} 尚未回复，期限 {due}。{text}"),
+        ("Reminder: {title}", "Order {code} has no answer yet; due {due}. {text}"),
+    ),
+    "replied": (
+        ("已回复，待复查：{title}", "整改单 {code}，{person}：{text}"),
+        ("Answered, to be checked: {title}", "Order {code}, {person}: {text}"),
+    ),
+    "returned": (
+        ("退回整改：{title}", "整改单 {code}，{person}：{text}。期限 {due}。"),
+        ("Sent back: {title}", "Order {code}, {person}: {text}. Due {due}."),
+    ),
+    "closed": (
+        ("复查通过：{title}", "整改单 {code}，{person}：{text}"),
+        ("Closed: {title}", "Order {code}, {person}: {text}"),
+    ),
+    "withdrawn": (
+        ("已撤销：{title}", "整改单 {code}，{person}：{text}"),
+        ("Withdrawn: {title}", "Order {code}, {person}: {text}"),
+    ),
+}
+WORDINGS = (
+    *(
+        (f"remediation-{key}", Kind.IN_APP.value, language, *text)
+        for key, texts in _ORDERS.items()
+        for language, text in zip(("zh-hans", "en"), texts, strict=True)
+    ),
+    (
+        "remediation-issued", Kind.SMS.value, "zh-hans", "{title}",
+        "您单位收到整改单{code}：{text}，请于{due}前整改并回复。",
+    ),
+)  # fmt: skip
+"""How messages about orders are worded at first: key, kind of channel, language, subject, body."""

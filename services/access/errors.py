@@ -39,3 +39,11 @@ class Invalid(AccessError):
 
 class TooLarge(AccessError):
     """The input is over a stated limit."""
+
+
+class TooMany(AccessError):
+    """Asked too often: ``retry_after`` is after how many seconds to ask again."""
+
+    def __init__(self, message: Any = "", *, retry_after: float, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.retry_after = max(1, round(retry_after + 0.5))

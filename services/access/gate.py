@@ -15,6 +15,8 @@ from services.catalog.layer import Layer, Tab, registry
 from services.catalog.models import Feature, FeatureIndex, Record
 
 NOTHING = Q(pk__in=[])
+MOST_ABOVE = 4
+"""Features in a line of those that belong to each other."""
 
 
 def granted(layer: Layer, role: str, action: str) -> bool:
@@ -84,7 +86,7 @@ def restrict_index(
 ) -> QuerySet[FeatureIndex]:
     """The rows of the feature index on which a principal may act, of some layers or of all.
 
-    Bounds by region are read from the index's own column; only bounds by organisation ask the layer's rows.
+    Bounds by region are read from the index's own column; only those by organisation or name ask the layer's rows.
     """
     everywhere: list[str] = []
     by_region: dict[str, list[str]] = {}
@@ -92,11 +94,11 @@ def restrict_index(
     open_layers = layers(principal, action)
     for layer in open_layers if among is None else [layer for layer in among if layer in open_layers]:
         rules = [holding for holding in principal.holdings if granted(layer, holding.role, action)]
-        if any(not holding.region and holding.organisation is None for holding in rules):
+        if any(not holding.region and holding.by_region for holding in rules):
             everywhere.append(layer.key)
             continue
         for holding in rules:
-            if holding.organisation is not None:
+            if not holding.by_region:
                 mine = layer.rows().filter(_bounds(layer, holding, "") or Q()).values("pk")
                 reachable |= Q(layer=layer.key, pk__in=mine)
             elif layer.scope.region:
@@ -168,4 +170,19 @@ def _bounds(layer: Layer, holding: Holding, along: str) -> Q | None:
         # A subquery, not a join: a feature with several parties must not appear several times.
         mine = layer.rows().filter(**{layer.scope.organisation: holding.organisation}).values("pk")
         bound &= Q(**{f"{along}pk__in": mine})
+    if holding.features is not None:
+        named = Q(**{f"{along}pk__in": []})
+        for path in lineage(layer):
+            named |= Q(**{f"{along}{path}__in": holding.features})
+        bound &= named
     return bound or None
+
+
+def lineage(layer: Layer) -> tuple[str, ...]:
+    """The ORM paths to the keys of a feature and of those it belongs to: who is given a site has its devices."""
+    paths, model, along = ["pk"], layer.model, ""
+    while issubclass(model, Feature) and model.of and len(paths) < MOST_ABOVE:
+        along += f"{model.of}__"
+        model = model._meta.get_field(model.of).related_model  # type: ignore[assignment]
+        paths.append(f"{along}pk")
+    return tuple(paths)

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from gis.models import code_prefix
 from services.access.errors import LogInNeeded
-from services.accounts.models import ApiToken, Membership, User
+from services.accounts.models import ApiToken, Membership, Named, User
 from services.accounts.roles import Role
 
 KEPT_SECONDS = 3.0
@@ -24,11 +24,17 @@ KEPT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Holding:
-    """A role held, everywhere or within a region prefix and/or an organisation."""
+    """A role held, everywhere or within a region prefix, an organisation and/or features (None: not so bound)."""
 
     role: str
     region: str = ""
     organisation: UUID | None = None
+    features: frozenset[UUID] | None = None
+
+    @property
+    def by_region(self) -> bool:
+        """Whether it reaches everything in its region, so that the region alone says what."""
+        return self.organisation is None and self.features is None
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Principal:
     @cached_property
     def scope_key(self) -> str:
         """A short text equal for principals who see the same rows: part of every cache key."""
-        rules = sorted(f"{h.role}|{h.region}|{h.organisation or ''}" for h in self.holdings)
+        rules = sorted(f"{h.role}|{h.region}|{h.organisation or ''}{_listed(h)}" for h in self.holdings)
         return hashlib.sha256("\n".join(rules).encode()).hexdigest()[:16]
 
 
@@ -90,11 +96,13 @@ def principal_from(request: HttpRequest) -> Principal:
 
 
 def principals(users: Iterable[UUID]) -> dict[UUID, Principal]:
-    """The principals of users whose accounts are on, read now, in two queries whatever their number."""
+    """The principals of users whose accounts are on, read now, in two or three queries whatever their number."""
     names = dict(User.objects.filter(pk__in=list(users), is_active=True).values_list("pk", "username"))
     holdings: dict[UUID, list[Holding]] = {pk: [] for pk in names}
-    for row in Membership.objects.filter(user__in=names):
-        holdings[row.user_id].append(_holding(row))
+    rows = list(Membership.objects.filter(user__in=names))
+    named = _named(rows)
+    for row in rows:
+        holdings[row.user_id].append(_holding(row, named))
     return {pk: Principal(pk, name, tuple(holdings[pk])) for pk, name in names.items()}
 
 
@@ -121,12 +129,27 @@ def secret_of(request: HttpRequest) -> str:
 
 
 def _holdings(user_id: UUID) -> tuple[Holding, ...]:
-    rows = Membership.objects.filter(user_id=user_id)
-    return tuple(_holding(row) for row in rows)
+    rows = list(Membership.objects.filter(user_id=user_id))
+    named = _named(rows)
+    return tuple(_holding(row, named) for row in rows)
 
 
-def _holding(row: Membership) -> Holding:
-    return Holding(row.role, code_prefix(row.region_id or ""), row.organisation_id)
+def _named(rows: Iterable[Membership]) -> dict[int, set[UUID]]:
+    """Membership → the features it names, of those that are limited to them."""
+    found: dict[int, set[UUID]] = {row.pk: set() for row in rows if row.named_only}
+    if found:
+        for membership, feature in Named.objects.filter(membership__in=found).values_list("membership", "feature"):
+            found[membership].add(feature)
+    return found
+
+
+def _holding(row: Membership, named: Mapping[int, set[UUID]]) -> Holding:
+    features = frozenset(named[row.pk]) if row.named_only else None
+    return Holding(row.role, code_prefix(row.region_id or ""), row.organisation_id, features)
+
+
+def _listed(holding: Holding) -> str:
+    return "" if holding.features is None else "|" + ",".join(sorted(map(str, holding.features)))
 
 
 def _by_token(secret: str) -> Principal | None:

@@ -58,6 +58,9 @@ class Membership(models.Model):
     organisation = models.ForeignKey(
         FeatureIndex, models.DO_NOTHING, verbose_name=_("单位"), null=True, blank=True, related_name="+"
     )
+    named_only = models.BooleanField(
+        _("仅限指定对象"), default=False, help_text=_("只能查看和操作逐一授权的设备、工地等对象及其下属对象。")
+    )
 
     class Meta:
         verbose_name = _("授权")
@@ -70,6 +73,22 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()}"
+
+
+class Named(models.Model):
+    """A feature to which a membership reaches that is limited to those named."""
+
+    membership = models.ForeignKey(Membership, models.CASCADE, verbose_name=_("授权"), related_name="named")
+    # No foreign key: features are rows of any layer, and one that is gone opens nothing.
+    feature = models.UUIDField(_("对象"))
+
+    class Meta:
+        verbose_name = _("指定对象")
+        verbose_name_plural = _("指定对象")
+        constraints = [models.UniqueConstraint(fields=["membership", "feature"], name="named_once")]
+
+    def __str__(self) -> str:
+        return str(self.feature)
 
 
 class ApiToken(models.Model):

@@ -80,7 +80,7 @@ def write(using: str = "default") -> None:
             for level, step, minutes, roles, raise_to in DEADLINES
         )
     there = set(Template.objects.using(using).values_list("key", "channel", "language"))
-    for key, channel, language, subject, body in WORDINGS:
+    for key, channel, language, subject, body in (*WORDINGS, *rules("WORDINGS")):
         if (key, channel, language) not in there:
             Template.objects.using(using).create(
                 key=key, channel=channel, language=language, subject=subject, body=body

@@ -11,14 +11,13 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gis.models import code_prefix
 from services.access import gate
 from services.access.errors import Invalid, NotFound, Refused
 from services.access.principal import Principal
 from services.accounts.models import User
 from services.alarms.evaluate import replay
 from services.alarms.models import Rule
-from services.alarms.places import places, texts
+from services.alarms.places import applies, places, texts
 from services.audit import trail
 from services.catalog.layer import Layer, registry
 from services.telemetry.devices import measured_layers, visible
@@ -116,13 +115,7 @@ def dry_run(principal: Principal, rule: Rule, now: datetime | None = None) -> Dr
     end = now or timezone.now()
     begin = end - timedelta(days=DRY_DAYS)
     mine = visible(principal).filter(state=Device.State.ACTIVE).order_by("pk").values_list("pk", flat=True)
-    wanted = [
-        place.device
-        for place in places(list(mine)).values()
-        if place.layer == rule.layer
-        and place.region.startswith(code_prefix(rule.region))
-        and (not rule.features or place.feature in rule.features)
-    ]
+    wanted = [place.device for place in places(list(mine)).values() if applies(rule, place)]
     found = done = 0
     until = time.monotonic() + MOST_SECONDS
     for device in wanted:
@@ -141,7 +134,7 @@ def _reach(principal: Principal, layer: Layer) -> list[str]:
     return [
         holding.region
         for holding in principal.holdings
-        if holding.organisation is None and gate.granted(layer, holding.role, "change")
+        if holding.by_region and gate.granted(layer, holding.role, "change")
     ]
 
 

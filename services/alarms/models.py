@@ -52,6 +52,8 @@ class Rule(models.Model):
     layer = models.CharField(_("图层"), max_length=64)
     region = models.CharField(_("行政区"), max_length=12, blank=True, help_text=_("行政区划代码，留空为全部。"))
     features = ArrayField(models.UUIDField(), verbose_name=_("指定要素"), default=list, blank=True)
+    # No foreign key: an area is a feature of any layer, and without it the rule holds nowhere.
+    within = models.UUIDField(_("适用区域"), null=True, blank=True, editable=False)
     factor = models.ForeignKey(Factor, models.PROTECT, verbose_name=_("监测因子"), null=True, blank=True)
     span = models.PositiveSmallIntegerField(
         _("数据"), choices=[(s.value, s.label) for s in SPANS], default=Span.REAL.value

@@ -38,6 +38,8 @@ class Place(NamedTuple):
     region: str
     interval: int
     minute_span: int
+    areas: frozenset[UUID] = frozenset()
+    """Of the areas that rules name, those that it lies in."""
     grade: str = ""
 
     def step(self, span: Span) -> timedelta:
@@ -51,9 +53,9 @@ class Place(NamedTuple):
 
 
 def places(devices: Iterable[int]) -> dict[int, Place]:
-    """The active devices with the features they are bound to."""
+    """The active devices with the features they are bound to; without those whose features rest."""
     rows = raw().execute(_PLACES, [list(devices)]).fetchall()
-    found = {row[0]: Place(*row) for row in rows}
+    found = {row[0]: Place._make((*row[:-1], frozenset(row[-1]), "")) for row in rows}
     by_layer: dict[str, list[Place]] = defaultdict(list)
     for place in found.values():
         by_layer[place.layer].append(place)
@@ -64,7 +66,26 @@ def places(devices: Iterable[int]) -> dict[int, Place]:
         if layer and name:
             grades = dict(layer.rows().filter(pk__in=[p.feature for p in some]).values_list("pk", name))
             found.update((p.device, p._replace(grade=str(grades.get(p.feature, "")))) for p in some)
+        # And the one that says that it is off duty: nothing is judged there until it is back.
+        name = getattr(layer.model, "rested_by", "") if layer else ""
+        if layer and name:
+            resting = set(
+                layer.rows().filter(pk__in=[p.feature for p in some], **{name: True}).values_list("pk", flat=True)
+            )
+            for place in some:
+                if place.feature in resting:
+                    del found[place.device]
     return found
+
+
+def applies(rule: Rule, place: Place) -> bool:
+    """Whether a rule holds where a device is."""
+    return (
+        rule.layer == place.layer
+        and place.region.startswith(code_prefix(rule.region))
+        and (not rule.features or place.feature in rule.features)
+        and (rule.within is None or rule.within in place.areas)
+    )
 
 
 @dataclass
@@ -92,11 +113,7 @@ class Rules:
         return [
             rule
             for rule in self.all
-            if rule.kind in kinds
-            and (span is None or rule.span == span)
-            and rule.layer == place.layer
-            and place.region.startswith(code_prefix(rule.region))
-            and (not rule.features or place.feature in rule.features)
+            if rule.kind in kinds and (span is None or rule.span == span) and applies(rule, place)
         ]
 
     def judge(self, rule: Rule, place: Place, given: Callable[[datetime], dict[str, float]]) -> Judge:
@@ -155,6 +172,9 @@ def texts(rule: Rule) -> dict[str, Any]:
 
 _PLACES = """
 select d.id, d.feature, coalesce(i.layer, ''), coalesce(i.title, ''), coalesce(i.region_code, ''), d.interval,
-    d.minute_span
+    d.minute_span, array(
+        select a.id from catalog_featureindex a
+        where a.id in (select r.within from alarms_rule r where r.within is not null) and ST_Covers(a.geom, i.geom)
+    )
 from telemetry_device d left join catalog_featureindex i on i.id = d.feature
 where d.id = any(%s) and d.state = 'active'"""

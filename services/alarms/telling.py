@@ -67,8 +67,12 @@ def recipients(roles: Iterable[str], episode: Episode) -> list[User]:
     theirs = set()
     if layer.scope.organisation:
         theirs = set(layer.rows().filter(pk=feature.pk).values_list(layer.scope.organisation, flat=True))
+    above = layer.rows().filter(pk=feature.pk).values_list(*gate.lineage(layer)).first() or ()
     held = Membership.objects.filter(
-        Q(organisation=None) | Q(organisation__in=theirs - {None}), role__in=allowed, user__is_active=True
+        Q(organisation=None) | Q(organisation__in=theirs - {None}),
+        Q(named_only=False) | Q(named__feature__in=[key for key in above if key is not None]),
+        role__in=allowed,
+        user__is_active=True,
     ).select_related("user")
     return list(
         {

@@ -75,7 +75,7 @@ def visible(principal: Principal, action: str = "view") -> QuerySet[Fence]:
         for holding in principal.holdings:
             if not gate.granted(layer, holding.role, action):
                 continue
-            if holding.organisation is None:
+            if holding.by_region:
                 reach |= Q(layer=layer.key, region__code__startswith=holding.region)
     return Fence.objects.filter(reach).select_related("region")
 

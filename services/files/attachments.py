@@ -45,10 +45,20 @@ def opened(principal: Principal, pk: UUID) -> tuple[Attachment, Path]:
 
 
 def add(
-    principal: Principal, layer: Layer, feature: UUID, name: str, chunks: Iterable[bytes], note: str = ""
+    principal: Principal,
+    layer: Layer,
+    feature: UUID,
+    name: str,
+    chunks: Iterable[bytes],
+    note: str = "",
+    *,
+    action: str = "change",
 ) -> Attachment:
-    """Keep a file that a person gives; the same bytes again are the file that is there."""
-    gate.fetch(principal, layer, feature, "change")
+    """Keep a file that a person gives; the same bytes again are the file that is there.
+
+    ``action`` is the right that is asked for: a flow that has checked who may answer asks for ``view`` alone.
+    """
+    gate.fetch(principal, layer, feature, action)
     if len(note) > 300:
         raise Invalid(_("填写的内容有误。"), {"note": [_("最多 300 字。")]})
     given = Attachment(feature=feature, name=shown_name(name), added_by_id=principal.id, note=note)

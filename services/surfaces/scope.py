@@ -17,7 +17,7 @@ from services.telemetry.devices import measured_layers
 def prefixes(principal: Principal) -> list[str]:
     """The region prefixes within which a principal sees surfaces: an empty one for everywhere, none for nothing.
 
-    Whoever is bound to an organisation sees single features and no areas; the public sees nothing.
+    Whoever is bound to an organisation or to named features sees single features and no areas; the public sees nothing.
     """
     if principal.is_public:
         return []
@@ -25,7 +25,7 @@ def prefixes(principal: Principal) -> list[str]:
     found = {
         holding.region
         for holding in principal.holdings
-        if holding.organisation is None and any(gate.granted(layer, holding.role, "view") for layer in layers)
+        if holding.by_region and any(gate.granted(layer, holding.role, "view") for layer in layers)
     }
     return [""] if "" in found else sorted(found)
 

@@ -34,6 +34,10 @@ PROFILE = (
 )  # fmt: skip
 """What a person edits of a device."""
 SECRET = ("sm4_key",)
+KEY_FOR = f"{Device._meta.db_table}.sm4_key"
+"""What a device's key is sealed for."""
+BY_TOKEN = (Device.Protocol.HTTP, Device.Protocol.MQTT)
+"""Protocols whose devices show a token."""
 SILENT = 3
 """Intervals without a packet after which a device is offline, but at least ``SHORTEST_SILENCE`` seconds."""
 SHORTEST_SILENCE = 180
@@ -53,6 +57,7 @@ class Admitted(NamedTuple):
     interval: int
     back_days: int
     sm4_key: str
+    """Sealed."""
     version: int | None
     base: int = 0
 
@@ -219,13 +224,27 @@ def edit(principal: Principal, pk: int, values: dict[str, Any]) -> Device:
 def new_token(principal: Principal, pk: int) -> str:
     """A new token for a device that speaks HTTP or MQTT; the one before it no longer counts. It is shown only now."""
     device = _changeable(principal, pk)
-    if device.protocol not in (Device.Protocol.HTTP, Device.Protocol.MQTT):
+    if device.protocol not in BY_TOKEN:
         raise Invalid(_("只有 HTTP 和 MQTT 设备使用令牌。"), {})
+    before = device.secret
     token, digest = tokens.new()
     device.secret = digest if device.protocol == Device.Protocol.HTTP else tokens.broker_digest(token)
     device.save(update_fields=["secret"])
-    _note(principal, "new token", device, {"secret": ["***", "***"]})
+    _note(principal, "new token", device, {"secret": ["***" if before else "", "***"]})
     return token
+
+
+@transaction.atomic
+def revoke_token(principal: Principal, pk: int) -> Device:
+    """End a device's token: from the next look of the gateways on, seconds later, nobody comes in with it."""
+    device = _changeable(principal, pk)
+    if device.protocol not in BY_TOKEN:
+        raise Invalid(_("只有 HTTP 和 MQTT 设备使用令牌。"), {})
+    if device.secret:
+        device.secret = ""
+        device.save(update_fields=["secret"])
+        _note(principal, "revoke token", device, {"secret": ["***", ""]})
+    return device
 
 
 def _changeable(principal: Principal, pk: int) -> Device:

@@ -6,6 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from services.catalog.sealed import SealedField
 from services.telemetry import units
 from services.telemetry.spans import Quality, Span
 
@@ -106,9 +107,7 @@ class Device(models.Model):
     back_days = models.PositiveSmallIntegerField(
         _("可补传天数"), default=30, help_text=_("早于该天数的数据进入隔离区，不参与统计。")
     )
-    sm4_key = models.CharField(
-        _("SM4密钥"), max_length=32, blank=True, validators=[RegexValidator("^([0-9A-Fa-f]{32})?$")]
-    )
+    sm4_key = SealedField(_("SM4密钥"), blank=True, validators=[RegexValidator("^([0-9A-Fa-f]{32})?$")])
     version = models.PositiveSmallIntegerField(
         _("标准版本"), null=True, blank=True, choices=[(year, f"HJ 212-{year}") for year in (2005, 2017, 2025)]
     )

@@ -1,5 +1,6 @@
 """The pages of devices: who sees and does what, with what is wrong beside its field, in a fixed number of queries."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 from layers.environment.models import Monitor
 from services.accounts.models import User
 from services.audit.models import Entry
-from services.telemetry import devices, inventory, partitions
+from services.telemetry import devices, inventory, partitions, tokens
 from services.telemetry.models import Device, Outage, Quarantined
 from services.telemetry.store import Row, Store
 from tests.conftest import HOME, SIBLING
@@ -218,3 +219,50 @@ def test_one_makes_a_bounded_number_of_queries(device: Device) -> None:
     with CaptureQueriesContext(connection) as queries:
         owner.get(f"/desk/devices/{device.pk}")
     assert len(queries) <= 22
+
+
+@pytest.fixture
+def box(mine: Monitor) -> Device:
+    """A site box at the owner's monitor, without a token so far."""
+    return Device.objects.create(protocol="http", number="BOX-1", state="active", feature=mine.pk)
+
+
+def shown_token(page: str) -> str:
+    found = re.search(r"<code data-secret>([^<]+)</code>", page)
+    return found[1] if found else ""
+
+
+def test_a_token_is_made_shown_once_replaced_and_revoked(box: Device) -> None:
+    owner = client("owner")
+    assert "签发令牌" in body(owner.get(f"/desk/devices/{box.pk}"))
+    answer = owner.post(f"/desk/devices/{box.pk}/token")
+    first = shown_token(body(answer))
+    assert answer.status_code == 200 and len(first) > 40
+    assert "no-store" in answer.headers["Cache-Control"]
+    box.refresh_from_db()
+    assert tokens.fits(first, box.secret) and first not in box.secret
+    page = body(owner.get(f"/desk/devices/{box.pk}"))
+    assert shown_token(page) == "" and first not in page and "已签发" in page
+    second = shown_token(body(owner.post(f"/desk/devices/{box.pk}/token")))
+    box.refresh_from_db()
+    assert tokens.fits(second, box.secret) and not tokens.fits(first, box.secret)
+    assert owner.post(f"/desk/devices/{box.pk}/token/revoke").status_code == 302
+    box.refresh_from_db()
+    assert box.secret == ""
+    page = body(owner.get(f"/desk/devices/{box.pk}"))
+    assert "没有令牌" in page and "收回令牌" in page, "what was done is in the history"
+    deeds = Entry.objects.filter(layer="device", object_id=str(box.pk)).order_by("pk")
+    assert [entry.action for entry in deeds] == ["new token", "new token", "revoke token"]
+    assert first not in str(list(deeds.values())) and second not in str(list(deeds.values()))
+
+
+def test_who_may_not_change_the_monitor_makes_no_token(box: Device, device: Device) -> None:
+    for name, status in (("neighbour", 404), ("stranger", 404), ("inspector", 403)):
+        for door in ("token", "token/revoke"):
+            assert client(name).post(f"/desk/devices/{box.pk}/{door}").status_code == status, (name, door)
+    assert "签发令牌" not in body(client("inspector").get(f"/desk/devices/{box.pk}"))
+    assert client("owner").get(f"/desk/devices/{box.pk}/token").status_code == 405
+    assert client("owner").post(f"/desk/devices/{device.pk}/token").status_code == 400, "HJ 212 has no tokens"
+    assert "设备令牌" not in body(client("owner").get(f"/desk/devices/{device.pk}"))
+    box.refresh_from_db()
+    assert box.secret == ""

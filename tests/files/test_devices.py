@@ -1,8 +1,10 @@
 """Snapshots and recordings of devices: kept by the device while the platform is away, handed over once it is back."""
 
+import asyncio
 import io
 import wave
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
+from ingest.management.commands import simulate
 from ingest.simulators.witness import Witness, recording, snapshot
 from layers.environment.models import Monitor
 from services.access.principal import Principal
@@ -44,6 +47,9 @@ def box(server: Server, tmp_path: Path) -> Iterator[Callable[[], Witness]]:
     )  # fmt: skip
     # A restart forgets nothing: each call is the same box anew.
     yield lambda: Witness("BOX", token, REFUSING, tmp_path / "memory")
+    server.sql(
+        "delete from telemetry_presence p using telemetry_device d where d.id = p.device_id and d.number = 'BOX'"
+    )
     server.sql("delete from telemetry_device where number = 'BOX'")
     server.sql("delete from files_attachment")
 
@@ -147,3 +153,38 @@ def test_what_cannot_be_is_refused(
     assert send(device.number, token, body, **query) == 400
     assert not Attachment.objects.exists()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_boxes_of_the_demo_city_are_registered_anew_with_each_start_and_hand_over_what_they_saw(
+    tmp_path: Path, settings: object, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    """``simulate --boxes``: its files are on the monitor's tab, those of before the start as filled in later."""
+    settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
+    monitor = Monitor.objects.filter(region__code__startswith="511702").order_by("pk").first()
+    assert monitor is not None
+    Device.objects.all().delete()
+    Device.objects.create(protocol="hj212", number="SPEAKS", feature=monitor.pk, state="active")
+    ((number, first),) = simulate.witnesses(1, 600).items()
+    ((again, token),) = simulate.witnesses(1, 600).items()
+    assert (number, again) == (f"BOX-{monitor.code}",) * 2 and first != token
+    device = Device.objects.get(number=number)
+    assert (device.feature, device.state) == (monitor.pk, "active")
+    assert device.approved_at is not None
+    assert send(number, first) == 401 and send(number, token) == 201
+    box = Witness(number, token, REFUSING, tmp_path / "memory")
+
+    def hand_over(path: Path) -> bool:
+        at = datetime.strptime(path.stem, "%Y%m%dT%H%M%S%z")
+        return send(number, token, path.read_bytes(), name=path.name, taken_at=at.isoformat()) in (200, 201)
+
+    async def live() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(box.run(3600), 0.5)
+
+    # Its link is cut until here: a loop has a connection of its own, and sees nothing of this test's transaction.
+    asyncio.run(live())
+    assert len(box.held()) == 4
+    monkeypatch.setattr(box, "_send", hand_over)
+    assert (box.send(), box.held()) == (4, [])
+    kept = Attachment.objects.filter(device=device.pk, late=True)
+    assert sorted(kept.values_list("kind", flat=True)) == ["photo", "photo", "sound", "sound"]

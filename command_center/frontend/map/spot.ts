@@ -1,4 +1,4 @@
-// A small map of one place: the desk's style, a marker, no list beside it.
+// A small map of one place or area: the desk's style, a marker or some layers, no list beside it.
 import "maplibre-gl/dist/maplibre-gl.css";
 import { Map as MapLibre, Marker, NavigationControl } from "maplibre-gl";
 import { CHINESE, loadStyle, prepare, roleOf } from "./style";
@@ -8,10 +8,12 @@ export async function show(): Promise<void> {
   prepare();
   for (const holder of document.querySelectorAll<HTMLElement>("[data-spot]")) {
     const center = holder.dataset.spot!.split(",").map(Number) as [number, number];
+    const shown = (holder.dataset.spotLayers ?? "").split(",");
+    const box = holder.dataset.spotBox?.split(",").map(Number) as [number, number, number, number] | undefined;
     const style = await loadStyle(holder.dataset.style!);
     for (const layer of style.layers) {
       const own = "source" in layer && roleOf(layer) !== "basemap";
-      if (own) layer.layout = { ...layer.layout, visibility: "none" };
+      if (own && !shown.includes(String(layer.source))) layer.layout = { ...layer.layout, visibility: "none" };
     }
     const map = new MapLibre({
       container: holder, style, center, zoom: 13, maxZoom: 18, attributionControl: false, dragRotate: false,
@@ -19,7 +21,8 @@ export async function show(): Promise<void> {
     });
     map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
     map.scrollZoom.disable();
-    new Marker({ color: "#e03131" }).setLngLat(center).addTo(map);
+    if (box) map.fitBounds(box, { padding: 24, animate: false });
+    else new Marker({ color: "#e03131" }).setLngLat(center).addTo(map);
     (window as unknown as { zhutuMap?: MapLibre }).zhutuMap = map;
   }
 }

@@ -2,10 +2,13 @@
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, get_args
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
@@ -13,7 +16,9 @@ from ingest.gateways import jt808
 from ingest.gateways.hj212 import PORT
 from ingest.simulators import city, connected, fleet, past
 from ingest.simulators.hj212 import Fault, Told
-from services.telemetry import partitions
+from ingest.simulators.witness import Witness
+from services.catalog.models import FeatureIndex
+from services.telemetry import partitions, tokens
 from services.telemetry.devices import measured_layers
 from services.telemetry.features import columns
 from services.telemetry.models import Device
@@ -22,6 +27,8 @@ from services.telemetry.units import FACTORS
 REPORT = 10.0
 EXISTING = 3
 """Features at which the existing system measures."""
+BOX = "BOX-"
+"""What the numbers of site boxes begin with."""
 DUST = "a34002"
 """PM10: what every dust monitor measures."""
 UNITS = {code: factor.unit for code, factor in FACTORS.items() if factor.confusable}
@@ -54,6 +61,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--existing-port", type=int, default=0, help="where an existing system is to be pulled from"
         )
+        parser.add_argument("--boxes", type=int, default=0, help="site boxes that hand over snapshots and recordings")
+        parser.add_argument("--web", default="http://127.0.0.1:8000", metavar="URL", help="where they hand them over")
+        parser.add_argument("--memory", type=Path, default=settings.LOCAL / "witness", help="folder of what they keep")
+        parser.add_argument("--every", type=float, default=600.0, help="seconds between two events of a box")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Play."""
@@ -75,12 +86,19 @@ class Command(BaseCommand):
             options["trucks"], options["to"], min(10.0, options["interval"]), told,
             history=timedelta(hours=options["history"]), faulty=not options["steady"],
         )  # fmt: skip
-        self.stdout.write(f"{len(devices)} devices, {len(trucks)} vehicles")
+        boxes = [
+            Witness(number, token, options["web"].rstrip("/"), options["memory"] / number)
+            for number, token in witnesses(options["boxes"], options["every"]).items()
+        ]
+        self.stdout.write(f"{len(devices)} devices, {len(trucks)} vehicles, {len(boxes)} boxes")
+        living: dict[int, list[Any]] = {options["port"]: devices, options["jt808_port"]: trucks}
         with suppress(asyncio.CancelledError):
-            asyncio.run(self._live(told, options["host"], {options["port"]: devices, options["jt808_port"]: trucks}))
+            asyncio.run(self._live(told, options["host"], living, [box.run(options["every"]) for box in boxes]))
 
-    async def _live(self, told: Told, host: str, devices: dict[int, list[Any]]) -> None:
-        living = asyncio.gather(*(city.live(some, host, port) for port, some in devices.items()))
+    async def _live(
+        self, told: Told, host: str, devices: dict[int, list[Any]], others: list[Coroutine[Any, Any, None]]
+    ) -> None:
+        living = asyncio.gather(*(city.live(some, host, port) for port, some in devices.items()), *others)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, living.cancel)
         reporting = asyncio.create_task(self._report(told))
@@ -95,6 +113,32 @@ class Command(BaseCommand):
             waits, told.waits = sorted(told.waits), []
             slow = f", acknowledged within {waits[int(len(waits) * 0.95)]:.3f} s (95 %)" if waits else ""
             self.stdout.write(", ".join(f"{name} {n}" for name, n in sorted(told.counts.items())) + slow)
+
+
+def witnesses(number: int, every: float) -> dict[str, str]:
+    """Number → new token of so many site boxes, on the first features of the dust layers that have a device.
+
+    Their tokens are known to nobody but this process, so each start makes them anew.
+    """
+    found = {}
+    dusty = [layer.key for layer in measured_layers() if DUST in columns(layer)]
+    served = Device.objects.filter(state="active", feature__isnull=False).exclude(number__startswith=BOX)
+    places = FeatureIndex.objects.filter(layer__in=dusty, pk__in=served.values("feature")).order_by("pk")
+    for place in places.only("pk", "code", "title")[:number]:
+        token, digest = tokens.new()
+        name = f"{BOX}{place.code}"[:32]
+        values = {
+            "secret": digest, "feature": place.pk, "state": Device.State.ACTIVE, "name": place.title[:100],
+            "interval": min(3600, max(60, round(2 * every))),
+        }  # fmt: skip
+        Device.objects.update_or_create(
+            protocol=Device.Protocol.HTTP,
+            number=name,
+            defaults=values,
+            create_defaults=values | {"approved_at": timezone.now()},
+        )
+        found[name] = token
+    return found
 
 
 def register(number: int, password: str, interval: float) -> dict[int, str]:

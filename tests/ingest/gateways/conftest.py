@@ -19,6 +19,8 @@ from ingest.protocols.hj212.frames import Frame, Stream
 from ingest.protocols.hj212.packets import Packet, decode, encode
 from ingest.protocols.hj212.profile import Profile
 from ingest.protocols.hj212.replies import DEVICE_TIME, qn
+from services.catalog.sealed import seal
+from services.telemetry.devices import KEY_FOR
 from tests.conftest import Server
 from tests.ingest.gateways.boxes import Caller, free_port
 
@@ -67,7 +69,7 @@ class Gateway:
                  "interval", base, back_days, sm4_key, created_at)
             values ('hj212', %s, '', %s, %s, %s, 'standard', 'start', 'N', 10, 60, 0, 30, %s, now())
             """,
-            mn, state, PASSWORD, UNITS, key.hex(),
+            mn, state, PASSWORD, UNITS, seal(key.hex(), KEY_FOR),
         )  # fmt: skip
 
     def readings(self, mn: str) -> list[Any]:

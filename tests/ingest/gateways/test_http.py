@@ -1,15 +1,18 @@
 """The HTTP gateway as site boxes meet it: 200 means stored, everything else says what to do."""
 
+import asyncio
 import http.client
 import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ingest.gateways import http as door_of
 from services.telemetry import tokens
 from tests.conftest import Server, connect
 from tests.ingest.gateways.boxes import Process, free_port, gateway, listens, record, register, stored, times, until
@@ -158,3 +161,30 @@ def test_f04_what_was_answered_before_a_kill_is_stored_and_the_rest_comes_again(
             time.sleep(0.3)
     rows = stored(door.server, "http", "KILLED")
     assert len(rows) == 80 and len({row[:2] for row in rows}) == 80, "I1, I2: all of them, each once"
+
+
+def test_f21_requests_of_one_address_are_counted_and_told_when_to_come_again() -> None:
+    async def ask() -> list[door_of.Problem]:
+        gateway = door_of.Gateway("")
+        refused = []
+        for _n in range(2 * int(door_of.ADDRESS_BURST)):
+            scope = SimpleNamespace(path="/readings", method="POST", client="10.0.0.1:1", headers={})
+            try:
+                await gateway._handled(scope, Empty())  # type: ignore[arg-type]
+            except door_of.Problem as problem:
+                refused.append(problem)
+        return refused
+
+    class Empty:
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> bytes:
+            raise StopAsyncIteration
+
+    titles = [problem.body["title"] for problem in asyncio.run(ask())]
+    # First the empty bodies are refused, then the address is not read, in the end it is not even looked at.
+    assert titles.count("too many refused requests from this address") > 1_000
+    assert "too many requests from this address" in titles
+    waits = {problem.retry_after for problem in asyncio.run(ask()) if problem.status == 429}
+    assert waits and min(waits) >= 1

@@ -1,8 +1,10 @@
 """The JT/T 808 gateway as terminals meet it: what it acknowledges is in the database, whatever happens."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +15,7 @@ from ingest.protocols.jt808 import from_platform, from_terminal
 from ingest.protocols.jt808.messages import MessageId
 from ingest.protocols.jt808.positions import build_position
 from tests.conftest import Server, connect
-from tests.ingest.gateways.boxes import free_port
+from tests.ingest.gateways.boxes import free_port, until
 from tests.ingest.gateways.conftest import Gateway, now
 from tests.ingest.gateways.terminals import TOLD, Terminal, position
 
@@ -290,3 +292,48 @@ def test_f04_what_was_acknowledged_before_a_kill_is_stored_exactly_once(gateway:
         assert len(terminal.acknowledged(len(some), 30)) == len(some)
         unsent = {n: fix for n, fix in unsent.items() if n not in some}
     assert [row[0] for row in stored(gateway, PHONES["KILLED"])] == [fix.at for fix in fixes.values()], "I1, I2"
+
+
+def test_f24_connections_that_say_nothing_take_the_room_of_nobody_else(gateway: Gateway) -> None:
+    from ingest.gateways.jt808 import Gateway as Server808
+
+    most = Server808.from_address
+    assert most is not None
+
+    def connect_from(address: str) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", gateway.port), 10, (address, 0))
+
+    known = Terminal(gateway.port, PHONES["CALM"])
+    known.enter()
+    storm = [connect_from("127.0.0.7") for _n in range(most)]
+    for number, link in enumerate(storm):
+        link.sendall(b"~\x01\x00\x00"[: number % 4 + 1])
+    more = connect_from("127.0.0.7")
+    more.settimeout(10)
+    with suppress(ConnectionError):
+        assert more.recv(1) == b"", "one more than may be open from an address is cut off"
+    for address in ("127.0.0.1", "127.0.0.8"):
+        other = Terminal(gateway.port, PHONES["CALM"])
+        if address != "127.0.0.1":
+            other.socket.close()
+            other.socket = connect_from(address)
+        assert isinstance(other.register(), from_platform.RegistrationReply)
+        other.socket.close()
+    known.locate(position(now()))
+    assert len(known.acknowledged(1)) == 1, "who has shown its code is not counted"
+    for link in storm:
+        link.close()
+
+    def served() -> bool:
+        again = connect_from("127.0.0.7")
+        again.settimeout(0.5)
+        try:
+            return again.recv(1) != b""
+        except TimeoutError:
+            return True
+        except ConnectionError:
+            return False
+        finally:
+            again.close()
+
+    assert until(served), "when they are gone there is room again"
