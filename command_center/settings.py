@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -193,5 +194,7 @@ LOGGING = {
 }
 
 PRODUCT = _("筑图")
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+"""Of the program: what it computed and keeps says with which."""
 PRODUCT_REGION = os.environ.get("ZHUTU_REGION", "511700")
 """The city the platform serves: what the map shows first."""

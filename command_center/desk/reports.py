@@ -1,9 +1,10 @@
-"""Reports on the desk: the list, one of them over a period, and the same as a file."""
+"""Reports on the desk: the list, a declared one over a period, and the same as a file."""
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -15,17 +16,40 @@ from command_center.desk.times import day_of
 from services.access import gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
+from services.accounts.roles import Role
 from services.audit import trail
+from services.catalog.layer import registry
 from services.catalog.models import Feature
 from services.export.sheets import sheet as file_of
+from services.reports import custom, editions
 from services.telemetry import reports
 from services.telemetry.spans import ZONE
+
+WIDE, DENSE = 8, 13
+"""Columns beyond which a printed page lies on its side, and its letters are smaller."""
+
+
+class Cell(NamedTuple):
+    """A cell as it is read, and whether it is a number, and another one than in the version before."""
+
+    text: str
+    number: bool
+    changed: bool = False
 
 
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
-    """The reports of layers within reach."""
-    return render(request, "desk/reports.html", {"reports": reports.readable(_principal(request))})
+    """The reports of layers within reach, the saved ones, and the editions that were made last."""
+    principal = _principal(request)
+    saved = list(custom.visible(principal))
+    context = {
+        "reports": reports.readable(principal),
+        "saved": [(row, registry.by_key[row.layer], custom.may_change(principal, row)) for row in saved],
+        "latest": [(row, reports.REPORTS[row.report]) for row in editions.latest(principal)],
+        "may_add": bool(custom.layers(principal)),
+        "role_names": dict(Role.choices),
+    }
+    return render(request, "desk/reports.html", context)
 
 
 @signed_in
@@ -42,14 +66,15 @@ def one(request: HttpRequest, key: str) -> HttpResponse:
         "time": time,
         "kinds": [(kind, reports.KINDS[kind], kind == time.kind) for kind in report.kinds],
         "later": time.after if time.after.first <= today else None,
-        "now": timezone.now(),
         "running": time.first <= today < time.end,
-        "sheet": made,
         "may_export": gate.may(principal, report.of, "export"),
     }
     if made is not None:
-        context["lines"] = [(_texts(made, line), line) for line in made.lines]
-        context["summary"] = [_texts(made, line) for line in made.summary]
+        subject = Q(feature=feature.pk if feature else None)
+        context |= shown(made) | {
+            "title": report.title,
+            "kept": editions.of(principal, report.key, time.kind, time.first, subject),
+        }
     return render(request, "desk/report.html", context)
 
 
@@ -61,16 +86,13 @@ def export(request: HttpRequest, key: str) -> StreamingHttpResponse:
     if report.of_feature and feature is None:
         raise Invalid(_("请选择%s。") % report.of.singular, {"feature": [_("必填")]})
     made = report.sheet(principal, time, feature)
-    headings = [f"{each.label}（{each.unit}）" if each.unit else each.label for each in made.headings]
-    form = request.GET.get("format", "xlsx")
-    chunks, kind = file_of(form, str(report.title), headings, _rows(made))
+    name = "_".join(filter(None, (str(report.title), feature.name if feature else "", str(time.first))))
+    response = file(request, str(report.title), name, made)
     trail.note(
         principal.id, principal.name, "export", layer=report.layer, address=principal.address,
-        object_id=str(feature.pk) if feature else "", changes={"format": form, "report": key, "date": str(time.first)},
+        object_id=str(feature.pk) if feature else "",
+        changes={"format": request.GET.get("format", "xlsx"), "report": key, "date": str(time.first)},
     )  # fmt: skip
-    response = StreamingHttpResponse(chunks, content_type=kind)
-    name = "_".join(filter(None, (str(report.title), feature.name if feature else "", str(time.first))))
-    response.headers["Content-Disposition"] = attachment(f"{name}.{form}")
     return response
 
 
@@ -85,19 +107,41 @@ def _asked(
     feature = None
     if report.of_feature and request.GET.get("feature"):
         feature = gate.fetch(principal, report.of, request.GET["feature"], action)
-    return report, reports.period(kind, _day(request.GET.get("date", ""))), feature
+    return report, reports.period(kind, day(request)), feature
 
 
-def _day(text: str) -> date:
-    """A day, or the first one of a month or year as their fields send it; without one today."""
+def day(request: HttpRequest) -> date:
+    """``date`` of the address: a day, or the first one of a month or year as their fields send it; else today."""
+    text = request.GET.get("date", "")
     found = day_of(text and text + {4: "-01-01", 7: "-01"}.get(len(text), ""), "date")
     return found or timezone.now().astimezone(ZONE).date()
 
 
-def _texts(made: reports.Sheet, line: reports.Line) -> list[tuple[str, bool]]:
-    """The cells as they are read, and whether each is a number."""
+def shown(made: reports.Sheet) -> dict[str, Any]:
+    """What the table of a sheet is drawn from."""
+    return {
+        "sheet": made,
+        "now": timezone.now(),
+        "lines": [(_texts(made, line), line) for line in made.lines],
+        "summary": [_texts(made, line) for line in made.summary],
+        "width": "dense" if len(made.headings) > DENSE else "wide" if len(made.headings) > WIDE else "",
+    }
+
+
+def file(request: HttpRequest, title: str, name: str, made: reports.Sheet) -> StreamingHttpResponse:
+    """A sheet as Excel or CSV, as ``format`` of the address says."""
+    form = request.GET.get("format", "xlsx")
+    headings = [f"{each.label}（{each.unit}）" if each.unit else each.label for each in made.headings]
+    chunks, kind = file_of(form, title, headings, _rows(made))
+    response = StreamingHttpResponse(chunks, content_type=kind)
+    clean = "".join("_" if c in '\\/:*?"<>|' or not c.isprintable() else c for c in name)
+    response.headers["Content-Disposition"] = attachment(f"{clean}.{form}")
+    return response
+
+
+def _texts(made: reports.Sheet, line: reports.Line) -> list[Cell]:
     return [
-        (_written(value, head.digits), head.digits is not None)
+        Cell(_written(value, head.digits), head.digits is not None)
         for head, value in zip(made.headings, line.cells, strict=True)
     ]
 

@@ -17,6 +17,8 @@ import "./css/track.css";
 import "./css/telemetry.css";
 import "./css/feeds.css";
 import "./css/governing.css";
+import "./css/reports.css";
+import "./css/print.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";
 import { startFind } from "./desk/find";

@@ -135,6 +135,13 @@ def percent(share: float) -> str:
 
 
 @register.filter
+def css_text(text: Any) -> SafeString:
+    """A text within the quotes of a style sheet: whatever is no letter or digit by its code."""
+    plain = "".join(c if c.isalnum() and c.isascii() else f"\\{ord(c):06x}" for c in str(text))
+    return mark_safe(plain)  # noqa: S308 - letters, digits and codes alone
+
+
+@register.filter
 def unlocalized(number: int) -> str:
     """A number without thousands separators: a code, not an amount."""
     return str(number)

@@ -31,6 +31,7 @@ class DustRanking(Report):
     title = gettext_lazy("工地扬尘周排名")
     about = gettext_lazy("每周按各工地监测点的PM10小时均值评分，分数高者在前。")
     kinds = ("week",)
+    looks_back = True
 
     def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
         now, before = _scored(principal, time), _scored(principal, time.before)

@@ -68,8 +68,8 @@ class SewagePlants(Layer):
     grants = GRANTS
     time = "measured_at"
     covers = (
-        "DZ-337", "DZ-338", "DZ-340", "DZ-341", "DZ-342", "DZ-344", "DZ-345", "DZ-346", "DZ-347", "HZ-206", "HZ-207",
-        "HZ-209", "HZ-210",
+        "DZ-337", "DZ-338", "DZ-340", "DZ-341", "DZ-342", "DZ-343", "DZ-344", "DZ-345", "DZ-346", "DZ-347", "HZ-206",
+        "HZ-207", "HZ-208", "HZ-209", "HZ-210",
     )  # fmt: skip
 
 

@@ -18,12 +18,14 @@ from services.telemetry.spans import ZONE
 
 KINDS = {
     "day": gettext_lazy("日报"), "week": gettext_lazy("周报"), "month": gettext_lazy("月报"),
-    "year": gettext_lazy("年报"),
+    "quarter": gettext_lazy("季报"), "year": gettext_lazy("年报"),
 }  # fmt: skip
+FREE = "free"
+"""The kind of a time that somebody chose by its days."""
 
 
 class Period(NamedTuple):
-    """A day, an ISO week, a month or a year of China's calendar, the last day excluded."""
+    """A day, an ISO week, a month, a quarter or a year of China's calendar, or days chosen; ``end`` is excluded."""
 
     kind: str
     first: date
@@ -39,10 +41,14 @@ class Period(NamedTuple):
 
     @property
     def before(self) -> "Period":
+        if self.kind == FREE:
+            return Period(FREE, self.first - (self.end - self.first), self.first)
         return period(self.kind, self.first - timedelta(days=1))
 
     @property
     def after(self) -> "Period":
+        if self.kind == FREE:
+            return Period(FREE, self.end, self.end + (self.end - self.first))
         return period(self.kind, self.end)
 
     @property
@@ -51,10 +57,12 @@ class Period(NamedTuple):
         match self.kind:
             case "day":
                 return f"{self.first}"
-            case "week":
+            case "week" | "free":
                 return f"{self.first} – {self.end - timedelta(days=1)}"
             case "month":
                 return f"{self.first:%Y-%m}"
+            case "quarter":
+                return f"{self.first:%Y} Q{(self.first.month + 2) // 3}"
         return f"{self.first:%Y}"
 
 
@@ -69,6 +77,9 @@ def period(kind: str, day: date) -> Period:
         case "month":
             first = day.replace(day=1)
             return Period(kind, first, (first + timedelta(days=32)).replace(day=1))
+        case "quarter":
+            first = date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
+            return Period(kind, first, (first + timedelta(days=95)).replace(day=1))
         case "year":
             return Period(kind, date(day.year, 1, 1), date(day.year + 1, 1, 1))
     raise Invalid(_("没有这种报表周期。"), {"period": [", ".join(KINDS)]})
@@ -110,6 +121,8 @@ class Report(ABC):
     kinds: ClassVar[tuple[str, ...]] = ("month",)
     of_feature: ClassVar[bool] = False
     """Whether it is about one feature, which the reader chooses."""
+    looks_back: ClassVar[bool] = False
+    """Whether it also reads the period before: then late data of one change two."""
 
     @abstractmethod
     def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:

@@ -1,0 +1,115 @@
+"""Reports that made themselves, on the desk: the list, one edition with where it comes from, its file."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from command_center.desk.doors import signed_in
+from command_center.desk.reports import file, shown
+from command_center.desk.times import day_of
+from services.access.principal import Principal
+from services.audit import trail
+from services.catalog.layer import registry
+from services.reports import editions, sheets
+from services.reports.models import Due, Edition
+from services.reports.scopes import readable
+from services.telemetry.reports import KINDS, REPORTS
+from services.telemetry.reports import readable as reports_of
+
+
+@signed_in
+def page(request: HttpRequest) -> HttpResponse:
+    """The newest version of every period: ``report``, ``period``, ``q``, ``from``, ``to``, ``page``."""
+    principal, query = _principal(request), request.GET
+    number = query.get("page", "1")
+    report, kind, text = (
+        query.get("report", ""),
+        query.get("period", ""),
+        query.get("q", "").replace("\0", "").strip()[:100],
+    )
+    first, last = day_of(query.get("from", ""), "from"), day_of(query.get("to", ""), "to")
+    found = editions.listing(
+        principal, report=report, kind=kind, text=text, first=first, last=last,
+        page=int(number) if number.isdecimal() and len(number) < 7 else 1,
+    )  # fmt: skip
+    context = {
+        "found": found,
+        "rows": [(row, REPORTS[row.report]) for row in found.rows],
+        "reports": [(each.key, each.title, each.key == report) for each in reports_of(principal)],
+        "kinds": [(key, label, key == kind) for key, label in KINDS.items()],
+        "text": text, "first": first, "last": last, "asked": bool(report or kind or text or first or last),
+        "around": {"previous": found.page - 1, "next": found.page + 1},
+        "troubles": list(Due.objects.exclude(trouble="")[:5]) if principal.is_admin else [],
+    }  # fmt: skip
+    return render(request, "desk/editions.html", context)
+
+
+@signed_in
+def one(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One edition; cells that are not as in the version before are marked."""
+    principal = _principal(request)
+    edition = editions.fetch(principal, pk)
+    report = REPORTS[edition.report]
+    made = sheets.spoken(edition.sheets)
+    before = editions.before(edition)
+    changed = sheets.changed(sheets.spoken(before.sheets), made) if before else set()
+    drawn = shown(made)
+    context: dict[str, Any] = drawn | {
+        "lines": [
+            ([cell._replace(changed=(number, place) in changed) for place, cell in enumerate(cells)], line)
+            for number, (cells, line) in enumerate(drawn["lines"])
+        ],
+        "edition": edition,
+        "report": report,
+        "title": report.title,
+        "of": registry.by_key[report.layer],
+        "time": edition.time,
+        "now": edition.made_at,
+        "versions": editions.versions(edition),
+        "changed": len(changed),
+        "inputs": edition.inputs,
+        "computed_at": _moment(edition.inputs.get("computed_at")),
+        "may_export": readable(principal, "export").filter(pk=edition.pk).exists(),
+    }
+    return render(request, "desk/edition.html", context)
+
+
+@signed_in
+def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
+    """The edition as Excel or CSV, with where it comes from below."""
+    principal = _principal(request)
+    edition = editions.fetch(principal, pk, "export")
+    report = REPORTS[edition.report]
+    made = sheets.spoken(edition.sheets)
+    name = "_".join(filter(None, (str(report.title), edition.subject, edition.time.label, f"v{edition.version}")))
+    made.notes.append(_source(edition))
+    response = file(request, str(report.title), name, made)
+    trail.note(
+        principal.id, principal.name, "export", layer=report.layer, object_id=edition.pk, address=principal.address,
+        changes={
+            "format": request.GET.get("format", "xlsx"), "report": edition.report, "date": str(edition.first),
+            "version": edition.version,
+        },
+    )  # fmt: skip
+    return response
+
+
+def _source(edition: Edition) -> str:
+    """Version, time and digest of an edition, in one line."""
+    made_at = timezone.localtime(edition.made_at)
+    return _("第%(version)d版，%(at)s 自动生成；SHA-256 %(digest)s") % {
+        "version": edition.version, "at": f"{made_at:%Y-%m-%d %H:%M}", "digest": edition.digest,
+    }  # fmt: skip
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _principal(request: HttpRequest) -> Principal:
+    return request.principal  # type: ignore[attr-defined,no-any-return]
