@@ -1,16 +1,18 @@
 """Fixtures of all tests: real PostGIS with a small demo city, real Redis, a real server, people with unlike rights."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from django.conf import settings
@@ -153,7 +155,7 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Server]:
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 120  # a machine with much else to do starts it slowly
     while time.monotonic() < until and process.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=2):
@@ -161,3 +163,76 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
         except OSError:
             time.sleep(0.1)
     raise RuntimeError("the web server did not start; see .local/*.log")
+
+
+@dataclass
+class Live:
+    """The process, and the server whose database it reads."""
+
+    server: Server
+    process: subprocess.Popen[bytes] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.live_port}/live"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        port = str(self.server.live_port)
+        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", port]
+        command += ["--workers", "1", "--no-ws", "--workers-kill-timeout", "2", "command_center.live:application"]
+        environment = os.environ | {
+            "ZHUTU_PGDATABASE": self.server.database, "PORT": self.server.url.rpartition(":")[2], "LIVE_PORT": port,
+            **self.environment,
+        }  # fmt: skip
+        log = (settings.LOCAL / f"{self.server.database}_live.log").open("ab")
+        self.process = subprocess.Popen(
+            command, cwd=settings.ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        log.close()
+        until = time.monotonic() + 120
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                httpx.get(self.url.replace("/live", "/healthz"), timeout=2).raise_for_status()
+                return
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        raise RuntimeError("the live process did not start; see .local/*_live.log")
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def live_process(server: Server) -> Iterator[Live]:
+    """The process of live events beside the server, for the tests of a module."""
+    found = Live(server)
+    found.start()
+    yield found
+    if found.process is not None and found.process.poll() is None:
+        found.stop()
+
+
+@pytest.fixture
+def live(live_process: Live) -> Live:
+    """A live process that runs, though the test before may have killed it."""
+    if live_process.process is None or live_process.process.poll() is not None:
+        live_process.start()
+    return live_process
+
+
+@pytest.fixture
+def monitor(server: Server) -> str:
+    """The id of a dust monitor in the owner's county."""
+    query = "select id from environment_monitor where region_id like '511702%%' order by name limit 1"
+    return str(server.sql(query)[0][0])

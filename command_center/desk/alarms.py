@@ -17,12 +17,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from command_center.desk.curves import charts
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import fragment, signed_in, visitor
 from command_center.desk.outputs import attachment
 from gis.models import Region
 from layers.environment import flows
 from services.access import gate
-from services.access.errors import AccessError, NotFound
+from services.access.errors import AccessError, NotFound, Refused
 from services.access.principal import Principal
 from services.alarms import actions, governing, listing
 from services.alarms.models import Act, Deadline, Episode, Level
@@ -39,18 +39,21 @@ LONGEST = timedelta(days=45)
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """The alarms within reach, the newest first; without a filter of the state those that are not done."""
-    principal = _principal(request)
+    principal = visitor(request)
     query = request.GET.dict()
     query.setdefault("state", listing.UNDONE)
     if query["state"] == "all":
         query["state"] = ""
-    wanted = listing.filters(query)
+    wanted = listing.filters(query, principal.id)
     found = listing.page(principal, wanted, _uuid(request.GET.get("before")))
+    allowed = actions.allowed_of(principal, found.rows)
     rules = governing.rules(principal)
     with_rules = {rule.layer for rule in rules}
     context = {
         "found": found,
-        "lines": [_line(episode) for episode in found.rows],
+        "lines": [_line(episode, allowed[episode.pk]) for episode in found.rows],
+        "choose": any("acknowledge" in acts for acts in allowed.values()),
+        "push": any("assign" in acts for acts in allowed.values()),
         "wanted": wanted,
         "cards": [(level.value, level.label, found.counts[level], _query(request, level=level)) for level in Level],
         "all_levels": _query(request, level=""),
@@ -63,16 +66,15 @@ def page(request: HttpRequest) -> HttpResponse:
         "older": _query(request, before=str(found.older)) if found.older else "",
         "paged": "before" in request.GET,
         "first": _query(request),
-        "export": urlencode([(n, v) for n, v in request.GET.items() if n != "before"]),
         "may_export": principal.is_admin or bool(gate.layers(principal, "export")),
     }
-    return render(request, "desk/alarms.html", context)
+    return render(request, "desk/alarms_again.html" if fragment(request, "alarms") else "desk/alarms.html", context)
 
 
 @signed_in
 def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One alarm: what was measured around it, what happened, what may be done."""
-    principal = _principal(request)
+    principal = visitor(request)
     episode = actions.fetch(principal, pk)
     allowed = actions.allowed(principal, episode)
     feature, now = episode.feature, timezone.now()
@@ -99,17 +101,17 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         if feature
         else 0,
     }  # fmt: skip
-    return render(request, "desk/alarm.html", context)
+    return render(request, "desk/alarm_side.html" if fragment(request, "alarm-side") else "desk/alarm.html", context)
 
 
 @require_POST
 @signed_in
 def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """Do one thing with an alarm and show it again; what could not be done is said there."""
-    principal = _principal(request)
+    principal = visitor(request)
     actions.fetch(principal, pk)
     try:
-        actions.act(
+        done = actions.act(
             principal, pk, name, request.POST.get("text", ""), assignee=_uuid(request.POST.get("assignee")),
             disposition=request.POST.get("disposition", ""),
         )  # fmt: skip
@@ -118,8 +120,20 @@ def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     except AccessError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, _("已记录。"))
-    return HttpResponseRedirect(f"/desk/alarms/{pk}")
+        said = _("已推送给%s，并指派为责任人。") % done.assignee if name == "assign" else _("已记录。")
+        messages.success(request, said)
+    return HttpResponseRedirect(_list_again(request) if "back" in request.POST else f"/desk/alarms/{pk}")
+
+
+@signed_in
+def people(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The people to whom an alarm can be pushed, each a button; the query is that of the list to return to."""
+    principal = visitor(request)
+    episode = actions.fetch(principal, pk)
+    if "assign" not in actions.allowed(principal, episode):
+        raise Refused(_("需要对该要素的修改权限，才能指派责任人。"))
+    context = {"episode": episode, "feature": episode.feature, "assignees": actions.assignees(episode)}
+    return render(request, "desk/alarm_people.html", context)
 
 
 @require_POST
@@ -127,7 +141,7 @@ def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 def acknowledge(request: HttpRequest) -> HttpResponse:
     """Acknowledge the chosen alarms of a list, as far as that is possible."""
     chosen = [found for text in request.POST.getlist("alarm") if (found := _uuid(text)) is not None]
-    done, left = actions.acknowledge_all(_principal(request), chosen)
+    done, left = actions.acknowledge_all(visitor(request), chosen)
     if done:
         messages.success(request, ngettext("已确认 %d 条告警。", "已确认 %d 条告警。", done) % done)
     if left:
@@ -138,14 +152,13 @@ def acknowledge(request: HttpRequest) -> HttpResponse:
         )
     if not chosen:
         messages.error(request, _("请先勾选要确认的告警。"))
-    query = request.POST.get("back", "")
-    return HttpResponseRedirect("/desk/alarms" + (f"?{query}" if query and "\n" not in query else ""))
+    return HttpResponseRedirect(_list_again(request))
 
 
 @signed_in
 def badge(request: HttpRequest) -> HttpResponse:
     """The numbers beside the bell: alarms that are not done, by level."""
-    counts = listing.undone(_principal(request))
+    counts = listing.undone(visitor(request))
     shown = [(level.value, level.label, counts[level]) for level in Level if counts[level]]
     return render(request, "desk/alarm_badge.html", {"counts": shown, "total": sum(counts.values())})
 
@@ -153,7 +166,7 @@ def badge(request: HttpRequest) -> HttpResponse:
 @signed_in
 def tab(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
     """The alarms of one feature, for its panel."""
-    principal = _principal(request)
+    principal = visitor(request)
     gate.fetch(principal, gate.layer_for(principal, key), pk)
     rows = listing.of_feature(principal, pk)
     return render(request, "desk/alarm_tab.html", {"lines": [_line(row) for row in rows], "pk": pk})
@@ -165,8 +178,8 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
     query = request.GET.dict()
     query["state"] = "" if query.get("state") == "all" else query.get("state", listing.UNDONE)
     form = query.pop("format", "xlsx")
-    principal = _principal(request)
-    rows = listing.export(principal, listing.filters(query))
+    principal = visitor(request)
+    rows = listing.export(principal, listing.filters(query, principal.id))
     chunks, kind = sheet(form, _("告警"), listing.headings(), rows)
     response = StreamingHttpResponse(chunks, content_type=kind)
     name = f"{_('告警')}_{timezone.localtime():%Y%m%d_%H%M}.{form}"
@@ -182,10 +195,18 @@ def _may_order(principal: Principal, episode: Episode) -> bool:
     return gate.restrict(principal, flows.monitors(), "change").filter(pk=feature.pk).exists()
 
 
-def _line(episode: Episode) -> dict[str, Any]:
-    """A row of a list as the template draws it."""
+def _list_again(request: HttpRequest) -> str:
+    """The address of the list from which something was done."""
+    query = request.POST.get("back", "")
+    return "/desk/alarms" + (f"?{query}" if query and "\n" not in query else "")
+
+
+def _line(episode: Episode, allowed: Sequence[str] = ()) -> dict[str, Any]:
+    """A row of a list as the template draws it, with what may be done to it there."""
     return {
         "episode": episode,
+        "may_acknowledge": "acknowledge" in allowed,
+        "may_push": "assign" in allowed,
         "feature": episode.feature,
         "value": _shown(episode, episode.value),
         "peak": _shown(episode, episode.peak),
@@ -270,7 +291,3 @@ def _uuid(text: str | None) -> UUID | None:
         return UUID(text) if text else None
     except ValueError:
         return None
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined, no-any-return]

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from command_center.desk import curves, points
 from command_center.desk.doors import asked as asked_for
-from command_center.desk.doors import fragment, signed_in
+from command_center.desk.doors import fragment, signed_in, visitor
 from command_center.desk.outputs import attachment
 from command_center.desk.times import Period, period
 from services.access import gate
@@ -41,7 +41,7 @@ class Asked(NamedTuple):
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """``feature`` up to eight times, ``factor``, ``step``, ``kind`` and a time; ``layer`` takes the first of a list."""
-    principal = _principal(request)
+    principal = visitor(request)
     if request.GET.get("layer"):
         return _from_list(request, principal)
     asked = _asked(principal, request)
@@ -77,7 +77,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @signed_in
 def export(request: HttpRequest) -> StreamingHttpResponse:
     """The points side by side by time, as Excel or CSV."""
-    principal = _principal(request)
+    principal = visitor(request)
     asked = _asked(principal, request)
     if not asked.features:
         raise Invalid(_("请选择监测点。"), {"feature": [_("必填")]})
@@ -190,7 +190,3 @@ def _without(query: QueryDict, feature: FeatureIndex) -> str:
     rest = query.copy()
     rest.setlist("feature", [key for key in query.getlist("feature") if key != str(feature.pk)])
     return rest.urlencode()
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined,no-any-return]

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from gis.models import Region
 from services.access.errors import LogInNeeded
+from services.access.principal import Principal
 from services.catalog.describe import describe
 from services.catalog.layer import Layer
 
@@ -24,7 +25,7 @@ def signed_in(view: View) -> View:
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.principal.is_public:  # type: ignore[attr-defined]
+        if visitor(request).is_public:
             raise LogInNeeded(_("请先登录。"))
         response = view(request, *args, **kwargs)
         patch_vary_headers(response, ["Cookie", "HX-Request"])
@@ -32,6 +33,11 @@ def signed_in(view: View) -> View:
         return response
 
     return guarded
+
+
+def visitor(request: HttpRequest) -> Principal:
+    """Who asks, with their rights."""
+    return request.principal  # type: ignore[attr-defined, no-any-return]
 
 
 def asked(request: HttpRequest) -> QueryDict:
@@ -45,6 +51,13 @@ def asked(request: HttpRequest) -> QueryDict:
 def fragment(request: HttpRequest, target: str = "") -> bool:
     """Whether htmx asks for a part of the page, for one element where ``target`` names it."""
     return "HX-Request" in request.headers and (not target or request.headers.get("HX-Target") == target)
+
+
+def region_names(codes: set[str]) -> dict[str, str]:
+    """Code as a rule or limit gives it, such as 51 → the name of the region."""
+    whole = {code: code.ljust(6, "0") for code in codes if code}
+    names = dict(Region.objects.filter(pk__in=whole.values()).values_list("code", "name"))
+    return {code: names[full] for code, full in whole.items() if full in names}
 
 
 def region_filter(layer: Layer) -> str:

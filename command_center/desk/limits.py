@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import region_names, signed_in
 from services.access import gate
 from services.access.errors import Invalid, NotFound, Refused
 from services.access.principal import Principal
@@ -68,6 +68,7 @@ def page(request: HttpRequest) -> HttpResponse:
             if past or row.valid_to is None or row.valid_to > today
         ],
         "indices": longest,
+        "regions": region_names({row.region for row in rows}),
         "standards": standards, "standard": standard, "past": past, "may_edit": principal.is_admin,
         "unverified": Limit.objects.filter(verified=False).count(),
     }  # fmt: skip

@@ -12,8 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from command_center.desk.doors import signed_in
-from services.access.principal import Principal
+from command_center.desk.doors import signed_in, visitor
 from services.accounts.models import User
 from services.audit import trail
 from services.notify import inbox, receipts
@@ -23,7 +22,7 @@ from services.notify.models import PERSONAL, Contact, Kind, Level
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """One's notices, newest first; ``unread=1`` for those not read, ``before`` an id for older ones."""
-    me = _principal(request)
+    me = visitor(request)
     only_unread = request.GET.get("unread") == "1"
     try:
         before = UUID(request.GET["before"]) if "before" in request.GET else None
@@ -42,15 +41,16 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 def bell(request: HttpRequest) -> HttpResponse:
-    """The number beside the bell."""
-    return render(request, "desk/bell.html", {"unread": inbox.unread(_principal(request).id)})
+    """The number beside the bell, and the newest notice that is not read, which the page shows as it comes."""
+    me = visitor(request).id
+    return render(request, "desk/bell.html", {"unread": inbox.unread(me), "newest": inbox.newest(me)})
 
 
 @require_POST
 @signed_in
 def read(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Mark a notice of one's own as read and go where it leads."""
-    notice = inbox.read(_principal(request).id, pk)
+    notice = inbox.read(visitor(request).id, pk)
     lead = notice.link if url_has_allowed_host_and_scheme(notice.link, None) else ""
     return HttpResponseRedirect(lead or "/desk/notices")
 
@@ -59,7 +59,7 @@ def read(request: HttpRequest, pk: UUID) -> HttpResponse:
 @signed_in
 def read_all(request: HttpRequest) -> HttpResponse:
     """Mark all notices as read."""
-    inbox.read_all(_principal(request).id)
+    inbox.read_all(visitor(request).id)
     return HttpResponseRedirect("/desk/notices")
 
 
@@ -103,7 +103,7 @@ class Preferences(forms.ModelForm):
 @signed_in
 def preferences(request: HttpRequest) -> HttpResponse:
     """One's addresses, ways by level and quiet hours; POST saves them."""
-    me = _principal(request)
+    me = visitor(request)
     user = User.objects.get(pk=me.id)
     contact = Contact.objects.filter(user=user).first() or Contact(user=user)
     form = Preferences(request.POST if request.method == "POST" else None, instance=contact)
@@ -126,7 +126,3 @@ def gateway_receipts(request: HttpRequest, channel: int) -> HttpResponse:
     """Receipts of an SMS gateway, which shows its token in the X-Notify-Token header."""
     taken = receipts.take(channel, request.headers.get("X-Notify-Token", ""), request.body)
     return JsonResponse({"taken": taken})
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined,no-any-return]

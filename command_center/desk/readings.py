@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from command_center.desk import points
-from command_center.desk.doors import fragment, signed_in
+from command_center.desk.doors import fragment, signed_in, visitor
 from command_center.desk.outputs import attachment
 from command_center.desk.times import Period, period
 from services.access import gate
@@ -53,7 +53,7 @@ class Asked(NamedTuple):
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """A table of one point: ``feature``, ``factor`` (several), ``span`` of SPANS, a time, ``page``."""
-    principal = _principal(request)
+    principal = visitor(request)
     context: dict[str, Any] = {"spans": SPANS, "now": timezone.now(), "features": []}
     if not request.GET.get("feature"):
         return render(request, "desk/readings.html", context)
@@ -83,7 +83,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @signed_in
 def export(request: HttpRequest) -> StreamingHttpResponse:
     """The whole table, or with ``what=raw`` every stored reading, as Excel or CSV."""
-    principal = _principal(request)
+    principal = visitor(request)
     asked = _asked(principal, request)
     layer = points.layers_of([asked.feature])[0]
     gate.fetch(principal, layer, asked.feature.pk, "export")
@@ -125,7 +125,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
 @signed_in
 def rose(request: HttpRequest) -> HttpResponse:
     """The wind rose of one point, and by direction the mean of ``factor`` where one is chosen; also as a tab."""
-    principal = _principal(request)
+    principal = visitor(request)
     context: dict[str, Any] = {"now": timezone.now(), "features": [], "bounds": roses.BOUNDS}
     template = "desk/rose_tab.html" if fragment(request, "tab-body") else "desk/rose.html"
     if not request.GET.get("feature"):
@@ -265,7 +265,3 @@ def _classes() -> list[str]:
 
 def _written(value: float | None, digits: int) -> str:
     return "—" if value is None else f"{value:.{digits}f}"
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined,no-any-return]

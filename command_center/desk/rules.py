@@ -1,10 +1,12 @@
 """Rules of alarms on the desk: the list, the form with its conditions checked, the dry run, the switch."""
 
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
@@ -12,15 +14,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import region_names, signed_in, visitor
 from services.access import gate
 from services.access.errors import Invalid, Refused
 from services.access.principal import Principal
 from services.accounts.models import User
 from services.accounts.roles import Role
-from services.alarms import governing
+from services.alarms import actions, governing, listing
 from services.alarms.conditions import VARIABLES
-from services.alarms.models import Deadline, Episode, Rule
+from services.alarms.models import Deadline, Rule
 from services.audit.models import Entry
 from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
@@ -155,15 +157,15 @@ class RuleForm(forms.ModelForm):
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """The rules of the layers that one may see, and the deadlines."""
-    principal = _principal(request)
-    since = timezone.now() - timezone.timedelta(days=governing.DRY_DAYS)  # type: ignore[attr-defined]
+    principal = visitor(request)
+    since = timezone.localdate() - timedelta(days=governing.DRY_DAYS)
     return render(request, "desk/rules.html", _overview(principal, since))
 
 
 @signed_in
 def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """The form of a rule; ``dry`` in what was sent tries it instead of saving it."""
-    principal = _principal(request)
+    principal = visitor(request)
     stored = governing.fetch(principal, pk) if pk is not None else None
     if stored is None and not governing.layers(principal):
         raise Refused(_("需要对该图层在该行政区内全部要素的修改权限。"))
@@ -201,21 +203,16 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 def switch(request: HttpRequest, pk: int) -> HttpResponse:
     """Switch a rule on or off."""
     on = request.POST.get("on") == "1"
-    governing.switch(_principal(request), pk, on)
+    governing.switch(visitor(request), pk, on)
     messages.success(request, _("规则已启用。") if on else _("规则已停用。"))
     return HttpResponseRedirect("/desk/rules")
 
 
-def _overview(principal: Principal, since: Any) -> dict[str, Any]:
-    from django.db.models import Count
-
+def _overview(principal: Principal, since: date) -> dict[str, Any]:
     rules = governing.rules(principal)
-    raised = dict(
-        Episode.objects.filter(rule__in=rules, raised_at__gte=since, withdrawn=False, late=False)
-        .values_list("rule")
-        .annotate(n=Count("pk"))
-        .order_by()
-    )
+    # As the list that the number opens counts them.
+    rows = listing.Filters(begin=since).narrow(actions.episodes(principal)).filter(rule__in=rules)
+    raised = dict(rows.values_list("rule").annotate(n=Count("pk")).order_by())
     titles = {layer.key: layer.title for layer in registry}
     lines = [
         (rule, titles.get(rule.layer, rule.layer), raised.get(rule.pk, 0),
@@ -223,7 +220,8 @@ def _overview(principal: Principal, since: Any) -> dict[str, Any]:
         for rule in rules
     ]  # fmt: skip
     return {
-        "lines": lines, "may_add": bool(governing.layers(principal)), "days": governing.DRY_DAYS,
+        "lines": lines, "may_add": bool(governing.layers(principal)), "days": governing.DRY_DAYS, "since": since,
+        "regions": region_names({rule.region for rule in rules}),
         "deadlines": Deadline.objects.select_related("rule"), "roles": dict(Role.choices),
     }  # fmt: skip
 
@@ -246,7 +244,3 @@ def _label(name: str) -> str:
     if name == "users":
         return _("通知人员")
     return str(Rule._meta.get_field(name.removesuffix("_id")).verbose_name)  # type: ignore[union-attr]
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined, no-any-return]

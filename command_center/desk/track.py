@@ -26,6 +26,7 @@ RANGES = {
     "24h": (gettext_lazy("24小时"), timedelta(hours=24)),
     "7d": (gettext_lazy("7天"), timedelta(days=7)),
 }
+DAY = "day"
 SPEEDS = ((0, "#8a94a6"), (5, "#2f6fd6"), (20, "#2a9d6f"), (40, "#e0a100"), (60, "#c92a2a"))
 """km/h from which on the line has a colour."""
 EVENTS = 50
@@ -33,7 +34,7 @@ EVENTS = 50
 
 @signed_in
 def page(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
-    """The fragment with the track; ``range`` is one of RANGES, or ``from`` and ``to`` are times in China."""
+    """The fragment with the track; ``range`` is one of RANGES, ``day`` a date, ``from`` and ``to`` times, in China."""
     principal: Principal = request.principal  # type: ignore[attr-defined]
     layer = gate.layer_for(principal, key)
     gate.fetch(principal, layer, pk)
@@ -56,6 +57,9 @@ def page(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
     }  # fmt: skip
     context = {
         "layer": layer, "pk": pk, "has_device": bool(terminals), "begin": begin, "end": end, "range": chosen,
+        "day": begin if chosen == DAY else None, "today": timezone.now(),
+        "day_before": (begin if chosen == DAY else end) - timedelta(days=1),
+        "day_after": begin + timedelta(days=1) if chosen == DAY and end < timezone.now() else None,
         "ranges": [(name, label, name == chosen) for name, (label, _length) in RANGES.items()],
         "track": json.dumps(track), "fixes": len(fixes), "legs": [_line(leg, places) for leg in found],
         "kilometres": legs.mileage([device.pk for device in terminals], begin, end) / 1000 if terminals else 0.0,
@@ -81,7 +85,10 @@ def export(request: HttpRequest, key: str, pk: UUID) -> StreamingHttpResponse:
 
 
 def asked(request: HttpRequest) -> tuple[datetime, datetime, str]:
-    """Begin and end, and the name of the range where it is one."""
+    """Begin and end, and the name of the range where it is one, DAY for a day."""
+    if request.GET.get("day"):
+        begin = _moment(request.GET["day"] + "T00:00")
+        return begin, begin + timedelta(days=1), DAY
     given = [request.GET.get(name, "") for name in ("from", "to")]
     if any(given):
         times = [_moment(text) for text in given]

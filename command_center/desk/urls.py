@@ -79,6 +79,7 @@ urlpatterns = [
     path("desk/alarms/export", alarms.export, name="desk-alarms-export"),
     path("desk/alarms/acknowledge", alarms.acknowledge, name="desk-alarms-acknowledge"),
     path("desk/alarms/<uuid:pk>", alarms.one, name="desk-alarm"),
+    path("desk/alarms/<uuid:pk>/people", alarms.people, name="desk-alarm-people"),
     path("desk/alarms/<uuid:pk>/<slug:name>", alarms.act, name="desk-alarm-act"),
     path("desk/rules", rules.page, name="desk-rules"),
     path("desk/rules/new", rules.edit, name="desk-rule-new"),

@@ -9,11 +9,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from command_center.desk import points
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from command_center.desk.outputs import attachment
 from command_center.desk.times import day_of
 from services.access.errors import Invalid, Refused
-from services.access.principal import Principal
 from services.audit import trail
 from services.export.sheets import sheet
 from services.telemetry import validity
@@ -27,7 +26,7 @@ GRADES = ((0.9, "good"), (0.75, "fair"), (0.5, "poor"))
 @signed_in
 def page(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """Devices by day; ``q``, ``from``, ``to`` (31 days at most), ``page``; with ``format`` the page as a file."""
-    principal = _principal(request)
+    principal = visitor(request)
     first, last = _days(request)
     number = request.GET.get("page", "1")
     found = validity.matrix(
@@ -63,7 +62,7 @@ def page(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 @signed_in
 def one(request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
     """One device by day: what was expected, what arrived, what is missing, marked, late or revised."""
-    principal = _principal(request)
+    principal = visitor(request)
     first, last = _days(request)
     device, feature, days = validity.days_of(principal, pk, first, last)
     marks = validity.reasons(days)
@@ -112,7 +111,7 @@ def _days(request: HttpRequest) -> tuple[date, date]:
 
 
 def _file(request: HttpRequest, title: str, headings: list[str], rows: Any) -> StreamingHttpResponse:
-    principal = _principal(request)
+    principal = visitor(request)
     form = request.GET["format"]
     chunks, kind = sheet(form, title, headings, rows)
     trail.note(
@@ -130,7 +129,3 @@ def _grade(share: validity.Share | None) -> str:
 
 def _grade_of(share: float) -> str:
     return next((name for least, name in GRADES if share >= least), "bad")
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined,no-any-return]

@@ -19,15 +19,18 @@ import "./css/feeds.css";
 import "./css/governing.css";
 import "./css/reports.css";
 import "./css/print.css";
+import "./css/narrow.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";
 import { startFind } from "./desk/find";
 import { startFilterForms, startPreferences } from "./desk/preferences";
 import { startToasts } from "./desk/toasts";
 import { fillCounts } from "./desk/counts";
-import { startChoosing } from "./desk/choosing";
+import { startChoosing, startPushing } from "./desk/choosing";
 import { startReferences } from "./desk/references";
 import { startLive } from "./desk/live";
+import { startNotices } from "./desk/notices";
+import { startStacks } from "./desk/stacks";
 
 startToasts();
 startMenus();
@@ -35,6 +38,8 @@ startFind();
 startPreferences();
 startReferences();
 startFilterForms();
+startNotices();
+startStacks();
 startLive();
 htmx.process(document.body);
 
@@ -47,6 +52,7 @@ if (workspace) {
 if (document.querySelector("[data-chart]")) void import("./desk/charts").then(({ draw }) => draw());
 if (document.querySelector("[data-spot]")) void import("./map/spot").then(({ show }) => show());
 startChoosing();
+startPushing();
 function drawMeasured(): void {
   if (document.querySelector("[data-curve]")) void import("./desk/curves").then(({ draw }) => draw());
   if (document.querySelector("[data-rose]")) void import("./desk/roses").then(({ draw }) => draw());

@@ -81,14 +81,22 @@ def fetch(principal: Principal, pk: UUID) -> Episode:
 
 def allowed(principal: Principal, episode: Episode) -> list[str]:
     """What a principal may do with an episode as it stands now."""
-    change, concerned = _rights(principal, [episode]).get(episode.pk, (False, False))
-    return [
-        name
-        for name, move in MOVES.items()
-        if episode.state in move.before
+    return allowed_of(principal, [episode])[episode.pk]
+
+
+def allowed_of(principal: Principal, some: list[Episode]) -> dict[UUID, list[str]]:
+    """Episode → what a principal may do with it as it stands now."""
+    rights = _rights(principal, some)
+    return {episode.pk: [name for name in MOVES if _may(name, episode, *rights[episode.pk])] for episode in some}
+
+
+def _may(name: str, episode: Episode, change: bool, concerned: bool) -> bool:
+    move = MOVES[name]
+    return (
+        episode.state in move.before
         and not (episode.withdrawn and name != "comment")
         and (change or (concerned and not move.change))
-    ]
+    )
 
 
 def act(

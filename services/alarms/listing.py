@@ -39,6 +39,7 @@ class Filters:
     q: str = ""
     feature: UUID | None = None
     late: bool = False
+    assignee: UUID | None = None
 
     def narrow(self, rows: QuerySet[Episode]) -> QuerySet[Episode]:
         """The rows that pass."""
@@ -62,6 +63,8 @@ class Filters:
             rows = rows.filter(Q(feature__title__icontains=self.q) | Q(feature__code__icontains=self.q))
         if self.feature:
             rows = rows.filter(feature=self.feature)
+        if self.assignee:
+            rows = rows.filter(assignee=self.assignee)
         return rows.filter(late=True) if self.late else rows
 
     @property
@@ -70,8 +73,8 @@ class Filters:
         return self != Filters()
 
 
-def filters(query: Mapping[str, str]) -> Filters:
-    """The filters of a query; Invalid names what cannot be."""
+def filters(query: Mapping[str, str], me: UUID | None = None) -> Filters:
+    """The filters of a query, ``mine=1`` being what was given to ``me``; Invalid names what cannot be."""
     given: dict[str, Any] = {}
     wrong: dict[str, list[str]] = {}
     choices = {"level": Level.values, "state": [UNDONE, *Episode.State.values]}
@@ -94,6 +97,7 @@ def filters(query: Mapping[str, str]) -> Filters:
         except ValueError:
             wrong["feature"] = [_("应为标识。")]
     given["late"] = query.get("late") == "1"
+    given["assignee"] = me if query.get("mine") == "1" else None
     if wrong:
         raise Invalid(_("筛选条件有误。"), wrong)
     return Filters(**given)

@@ -51,7 +51,7 @@ def told_of(
             _notify(episode, act, people, place, user, deadline)
             Told.objects.bulk_create(Told(episode=episode, user=one, kind=kind) for one in people)
     if episode.feature_id is not None:
-        _live(episode, kind)
+        _live(episode, act)
     return act
 
 
@@ -83,16 +83,16 @@ def recipients(roles: Iterable[str], episode: Episode) -> list[User]:
     )
 
 
-def _live(episode: Episode, kind: Act.Kind) -> None:
+def _live(episode: Episode, act: Act) -> None:
     index = FeatureIndex.objects.filter(pk__in=[episode.feature_id]).only("layer", "title").first()
     if index is None:
         return
     payload: dict[str, Any] = {
-        "id": str(episode.pk), "level": episode.level, "state": episode.state, "kind": kind.value,
-        "ended": episode.ended_at is not None,
+        "id": str(episode.pk), "act": act.pk, "level": episode.level, "state": episode.state,
+        "kind": Act.Kind(act.kind).value, "ended": episode.ended_at is not None,
     }  # fmt: skip
-    if kind in ALERTING:
-        payload["title"] = f"{episode.rule.name}：{index.title}"
+    if act.kind in ALERTING:
+        payload["title"] = [episode.rule.name, index.title]
     tell(None, TOPIC, [LiveTold(index.layer, index.pk, payload)])
 
 

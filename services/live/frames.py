@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from services.access import gate
 from services.access.principal import Principal
@@ -82,6 +83,8 @@ class Drawing:
                 continue
             if told.feature in self._seen(principal, layer):
                 row = {"layer": layer.key, "feature": told.feature, **told.payload}
+                if isinstance(title := row.get("title"), list):
+                    row["title"] = _("%(what)s：%(where)s") % {"what": _(title[0]), "where": title[1]}
                 found.append(Frame(topic, layer.key, orjson.dumps(row, default=_plain)))
         return found
 

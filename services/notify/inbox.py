@@ -26,6 +26,11 @@ def unread(user_id: UUID | None) -> int:
     return _own(user_id).filter(read_at=None).count()
 
 
+def newest(user_id: UUID | None) -> Message | None:
+    """The newest notice that somebody has not read."""
+    return _own(user_id).filter(read_at=None).order_by("-id").first()
+
+
 def read(user_id: UUID | None, pk: UUID) -> Message:
     """Mark a notice as read and return it; NotFound where it is not there or another's."""
     row = _own(user_id).filter(pk=pk).first()

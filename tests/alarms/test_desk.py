@@ -96,6 +96,35 @@ def test_every_act_through_its_door(episode: Episode, clients: dict[str, Client]
     assert str(episode.pk) in owner.get("/desk/alarms?state=all").content.decode()
 
 
+def test_an_alarm_is_pushed_from_the_list_by_whoever_may_assign(
+    episode: Episode, clients: dict[str, Client], who: dict[str, Principal]
+) -> None:
+    door = f"/desk/alarms/{episode.pk}/people?state=all"
+    answers = {name: browser.get(door).status_code for name, browser in clients.items()}
+    assert answers.pop("nobody") in (302, 401)
+    assert answers == {
+        "owner": 200, "admin": 200, "inspector": 403, "commander": 403, "neighbour": 404, "stranger": 404,
+    }  # fmt: skip
+    owner, inspector = clients["owner"], str(who["inspector"].id)
+    assert f'value="{inspector}"' in owner.get(door).content.decode()
+    pushed = owner.post(f"/desk/alarms/{episode.pk}/assign", {"assignee": inspector, "back": "state=all"})
+    assert pushed.url == "/desk/alarms?state=all"
+    mine = {name: clients[name].get("/desk/alarms?mine=1").context["found"].total for name in ("owner", "inspector")}
+    assert mine == {"owner": 0, "inspector": 1}
+    bell = clients["inspector"].get("/desk/notices/bell").content.decode()
+    assert f"/desk/alarms/{episode.pk}" in bell and "请处置" in bell
+
+
+def test_a_list_offers_only_what_may_be_done(episode: Episode, clients: dict[str, Client]) -> None:
+    offered = {}
+    for name in ("owner", "inspector", "commander"):
+        page = clients[name].get("/desk/alarms").content.decode()
+        offered[name] = ('name="alarm"' in page, 'id="acknowledge"' in page, 'data-dialog="push"' in page)
+        assert str(episode.pk) in page
+    # The inspector was not told, the commander may only look.
+    assert offered == {"owner": (True,) * 3, "inspector": (False,) * 3, "commander": (False,) * 3}
+
+
 def test_filters_counts_and_stable_pages(
     rule: Rule,
     keep: Keep,

@@ -1,10 +1,7 @@
 """Evaluators as processes that are killed and run beside each other: the episodes are those of one that never died."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,42 +9,21 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.conf import settings
 
 from services.alarms.folding import Judge, Reading, State, fold
 from services.limits.rows import Limit
 from services.telemetry.store import Row, Store
+from tests.alarms.conftest import evaluator, only_rule, without_alarms
 from tests.conftest import Server, connect
 
 DEVICES, STEPS = 24, 48
 SECOND = timedelta(seconds=1)
 
 
-def evaluator(server: Server) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"ZHUTU_PGDATABASE": server.database}
-    log = (settings.LOCAL / f"{server.database}_alarms.log").open("ab")
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "alarms"], cwd=settings.ROOT, env=environment, stdout=log, stderr=log
-    )
-    log.close()
-    return process
-
-
 @pytest.fixture
 def devices(server: Server) -> Iterator[list[int]]:
     """Devices at the monitors of the demo city that send each second, and one rule: PM10 over 70."""
-    server.sql("update alarms_rule set enabled = false")
-    server.sql(
-        """
-        insert into alarms_rule (name, kind, enabled, layer, region, features, factor_id, span, "window", standard,
-            grade, stage, threshold, condition, clear, downward, level, red_when, orange_when, yellow_when,
-            for_minutes, n_least, clear_minutes, period, weekdays, roles, template, valid_from, citation, version,
-            trouble, updated_at)
-        select 'kill', 'measure', true, 'monitors', '', '{}', id, 0, 0, '', '', '', 70, 'value > limit', '', false,
-            'yellow', 'value > 95.0', '', '', 0, 1, 0, '', '1234567', '{supervisor}', 'alarm', '2020-01-01', '', 1, '',
-            now() from telemetry_factor where code = 'a34002'
-        """
-    )
+    others = only_rule(server, "kill", red_when="value > 95.0")
     rows = server.sql(
         """
         insert into telemetry_device (protocol, number, name, feature, state, secret, units, crc_mode, datatime_is,
@@ -60,10 +36,7 @@ def devices(server: Server) -> Iterator[list[int]]:
     )
     server.sql("delete from live_event where topic = 'alarms'")
     yield [pk for (pk,) in rows]
-    server.sql("delete from alarms_told; delete from alarms_act; delete from alarms_watch")
-    server.sql("delete from alarms_episode; delete from alarms_rule where name = 'kill'")
-    server.sql("delete from telemetry_reading; delete from telemetry_arrival; delete from telemetry_latest")
-    server.sql("delete from telemetry_presence; delete from telemetry_outage")
+    without_alarms(server, "kill", others)
     server.sql("delete from telemetry_device where number like 'KILL%%'")
 
 
@@ -132,7 +105,7 @@ def test_i4_episodes_are_the_same_with_two_evaluators_that_are_killed_again_and_
     events = [payload for (payload,) in server.sql("select payload from live_event where topic = 'alarms'")]
     raised = [event for event in events if event["kind"] == "raised"]
     assert len(raised) == len({event["id"] for event in raised}) == len(episodes)
-    assert set(raised[0]) == {"id", "level", "state", "kind", "ended", "title"}
+    assert set(raised[0]) == {"id", "act", "level", "state", "kind", "ended", "title"}
 
 
 def test_an_evaluator_lives_through_the_loss_of_its_connection(server: Server, devices: list[int]) -> None:

@@ -93,7 +93,8 @@ MEASURED = {
     "desk/reports/custom/<uuid:pk>/delete", "desk/reports/custom/<uuid:pk>/export",
     "desk/reports/editions", "desk/reports/editions/<uuid:pk>", "desk/reports/editions/<uuid:pk>/export",
     "desk/alarms", "desk/alarms/badge", "desk/alarms/export", "desk/alarms/acknowledge",
-    "desk/alarms/<uuid:pk>", "desk/alarms/<uuid:pk>/<slug:name>", "desk/rules", "desk/rules/new", "desk/rules/<int:pk>",
+    "desk/alarms/<uuid:pk>", "desk/alarms/<uuid:pk>/people", "desk/alarms/<uuid:pk>/<slug:name>",
+    "desk/rules", "desk/rules/new", "desk/rules/<int:pk>",
     "desk/rules/<int:pk>/switch", "desk/limits", "desk/limits/new", "desk/limits/<int:pk>",
     "desk/validity", "desk/validity/<int:pk>",
 }  # fmt: skip

@@ -13,7 +13,9 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.conftest import PASSWORD, Server
 
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
 ARGUMENTS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
+READABLE = (Path(__file__).parent / "readable.js").read_text()
 SCREENS: Path = settings.LOCAL / "screens"
 SETTLED = "() => window.zhutuMap && window.zhutuMap.loaded() && !window.zhutuMap.isMoving()"
 
@@ -21,6 +23,7 @@ SETTLED = "() => window.zhutuMap && window.zhutuMap.loaded() && !window.zhutuMap
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium: the machine's where it has one, else Playwright's."""
+    expect.set_options(timeout=40_000)
     # Playwright keeps an event loop in this thread, which Django would take for asynchronous code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     path = os.environ.get("ZHUTU_CHROMIUM") or shutil.which("chromium")
@@ -45,6 +48,20 @@ class Desk:
         self.settle()
         return self.page
 
+    def enter(self, path: str) -> Page:
+        """Go to an address and wait until it is live; a page with a stream is never idle on the network."""
+        self.page.goto(self.server.url + path)
+        expect(self.page.locator("[data-live]")).to_have_attribute("data-live-state", "live")
+        if self.page.query_selector("#map"):
+            self.page.wait_for_function(SETTLED)
+        # Whatever is loaded again from here on is a fault of the promise of a live page.
+        self.page.evaluate("window.sameDocument = true")
+        return self.page
+
+    def same(self) -> bool:
+        """Whether the page is still the one that was entered."""
+        return bool(self.page.evaluate("window.sameDocument === true"))
+
     def settle(self) -> None:
         """Wait for the requests and for the map, where the page has one."""
         self.page.wait_for_load_state("networkidle")
@@ -52,9 +69,10 @@ class Desk:
             self.page.wait_for_function(SETTLED)
 
     def shot(self, name: str) -> None:
-        """Keep a picture for a person to look at."""
+        """Keep a picture for a person to look at, and note what nobody could read on it."""
         SCREENS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENS / f"{name}.png")
+        self.faults += [f"{name}: {problem}" for problem in self.page.evaluate(READABLE)]
 
     def watch(self, request: Request) -> None:
         """Note a request to anywhere but the server."""
@@ -69,7 +87,7 @@ def desk(browser: Browser, server: Server) -> Iterator[Callable[..., Desk]]:
     opened: list[Desk] = []
 
     def enter(user: str = "", theme: str = "light", language: str = "zh-hans", **options: Any) -> Desk:
-        window = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+        window = browser.new_context(**{"viewport": {"width": 1440, "height": 900}} | options)
         window.add_cookies(
             [
                 {"name": "theme", "value": theme, "url": server.url},
@@ -77,7 +95,7 @@ def desk(browser: Browser, server: Server) -> Iterator[Callable[..., Desk]]:
             ]
         )
         page = window.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(40_000)
         made = Desk(page, server)
         opened.append(made)
         page.on("request", made.watch)
@@ -92,7 +110,7 @@ def desk(browser: Browser, server: Server) -> Iterator[Callable[..., Desk]]:
             page.fill("#id_username", user)
             page.fill("#id_password", PASSWORD)
             page.click(".login-form button")
-            expect(page.locator(".side-nav")).to_be_visible()
+            expect(page.locator(".top .brand")).to_be_visible()
         return made
 
     yield enter

@@ -1,6 +1,6 @@
 """Live at the desk: values, states, curves and the map follow what happens, without the page being loaded again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,48 +9,17 @@ from playwright.sync_api import Page, expect
 
 from services.live.outbox import Told, tell
 from services.telemetry.store import Row, Store
-from tests.conftest import Server, connect
+from tests.conftest import Live, Server, connect
 from tests.desk.conftest import Desk
-from tests.live.conftest import Live
 
 pytestmark = pytest.mark.django_db
 OPEN = "() => window.zhutuMap && window.zhutuMap.loaded() && !window.zhutuMap.isMoving()"
 STATE = "[data-live]"
 
 
-@pytest.fixture(scope="module")
-def running(server: Server) -> Iterator[Live]:
-    found = Live(server)
-    found.start()
-    yield found
-    if found.process is not None and found.process.poll() is None:
-        found.stop()
-
-
-@pytest.fixture
-def live(running: Live) -> Live:
-    if running.process is None or running.process.poll() is not None:
-        running.start()
-    return running
-
-
-@pytest.fixture
-def monitor(server: Server) -> str:
-    """The id of a dust monitor in the owner's county."""
-    query = "select id from environment_monitor where region_id like '511702%%' order by name limit 1"
-    return str(server.sql(query)[0][0])
-
-
 def enter(desk: Callable[..., Desk], path: str, user: str = "owner", **options: Any) -> Page:
-    """Open a page and wait until it is live; a page with a stream is never idle on the network."""
-    made = desk(user, **options)
-    page = made.page
-    page.goto(made.server.url + path)
-    expect(page.locator(STATE)).to_have_attribute("data-live-state", "live")
-    page.wait_for_function(OPEN)
-    # Whatever is loaded again from here on is a fault of the test's promise.
-    page.evaluate("window.sameDocument = true")
-    return page
+    """Open a page and wait until it is live."""
+    return desk(user, **options).enter(path)
 
 
 @pytest.mark.covers("DZ-094")

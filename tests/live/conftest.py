@@ -1,12 +1,8 @@
-"""The real process of live events on the database of the server, and clients that read their streams."""
+"""Clients that read the streams of the real process of live events."""
 
 import http.client
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,58 +13,9 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 import pytest
-from django.conf import settings
 
 from services.accounts.models import ApiToken
-from tests.conftest import PASSWORD, Server
-
-
-@dataclass
-class Live:
-    """The process, and the server whose database it reads."""
-
-    server: Server
-    process: subprocess.Popen[bytes] | None = None
-    environment: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.live_port}/live"
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        port = str(self.server.live_port)
-        command = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", port]
-        command += ["--workers", "1", "--no-ws", "--workers-kill-timeout", "2", "command_center.live:application"]
-        environment = os.environ | {
-            "ZHUTU_PGDATABASE": self.server.database, "PORT": self.server.url.rpartition(":")[2], "LIVE_PORT": port,
-            **self.environment,
-        }  # fmt: skip
-        log = (settings.LOCAL / f"{self.server.database}_live.log").open("ab")
-        self.process = subprocess.Popen(
-            command, cwd=settings.ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-        log.close()
-        until = time.monotonic() + 60
-        while time.monotonic() < until and self.process.poll() is None:
-            try:
-                httpx.get(self.url.replace("/live", "/healthz"), timeout=2).raise_for_status()
-                return
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        raise RuntimeError("the live process did not start; see .local/*_live.log")
-
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-
-    def stop(self) -> None:
-        """Ask it to end."""
-        assert self.process is not None
-        self.process.terminate()
-        self.process.wait(20)
+from tests.conftest import PASSWORD, Live, Server
 
 
 @dataclass
@@ -152,23 +99,6 @@ class Listener:
                 self._link.sock.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.fixture(scope="module")
-def running(server: Server) -> Iterator[Live]:
-    found = Live(server)
-    found.start()
-    yield found
-    if found.process is not None and found.process.poll() is None:
-        found.stop()
-
-
-@pytest.fixture
-def live(running: Live) -> Live:
-    """A live process that runs."""
-    if running.process is None or running.process.poll() is not None:
-        running.start()
-    return running
-
-
 @pytest.fixture
 def token_of(server: Server) -> Callable[[str], dict[str, str]]:
     """``token_of("owner")`` → the Authorization header of a fresh token, committed in the server's database."""
@@ -214,11 +144,3 @@ def listen(live: Live, token_of: Callable[[str], dict[str, str]]) -> Iterator[Ca
     yield start
     for each in opened:
         each.close()
-
-
-@pytest.fixture
-def monitor(server: Server) -> str:
-    """The id of a dust monitor in the owner's county."""
-    return str(
-        server.sql("select id from environment_monitor where region_id like '511702%%' order by id limit 1")[0][0]
-    )

@@ -19,8 +19,8 @@ from django.conf import settings
 from services.live import outbox
 from services.live.errors import TooOld
 from services.live.outbox import Told, tell
-from tests.conftest import PASSWORD, Server, connect
-from tests.live.conftest import Event, Listener, Live
+from tests.conftest import PASSWORD, Live, Server, connect
+from tests.live.conftest import Event, Listener
 from tests.live.test_streams import measure, of, of_layer
 
 pytestmark = pytest.mark.django_db
@@ -153,6 +153,18 @@ def test_an_engine_tells_of_features_to_whoever_sees_them(server: Server, listen
         assert b"never" not in streams[name].raw
 
 
+def test_a_title_of_two_parts_is_worded_in_the_language_of_who_listens(
+    server: Server, listen: Listen, monitor: str
+) -> None:
+    streams = {language: listen("owner", lang=language) for language in ("zh-hans", "en")}
+    with connect(server.database) as link:
+        tell(link, "alarms", [Told("monitors", monitor, {"title": ["PM10浓度过高", "东门"]})])  # type: ignore[arg-type]
+    told = {language: stream.wait(lambda event: event.topic == "alarms") for language, stream in streams.items()}
+    assert {language: event and event.data["title"] for language, event in told.items()} == {
+        "zh-hans": "PM10浓度过高：东门", "en": "Very high PM10: 东门",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("how", ["disabled", "logged out", "password"])
 def test_who_may_no_longer_listen_is_sent_away(
     server: Server, listen: Listen, session_of: Callable[[str], dict[str, str]], how: str
@@ -250,12 +262,12 @@ def redis() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 
 
 def test_without_redis_everything_is_still_read_and_told(
-    server: Server, running: Live, redis: tuple[subprocess.Popen[bytes], str], monitor: str
+    server: Server, live_process: Live, redis: tuple[subprocess.Popen[bytes], str], monitor: str
 ) -> None:
     """F02: kill -9 of Redis; pages, tiles and streams go on, for those who were there and for those who come."""
     process, address = redis
-    if running.process is not None and running.process.poll() is None:
-        running.stop()
+    if live_process.process is not None and live_process.process.poll() is None:
+        live_process.stop()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.conftest import Server
-from tests.live.conftest import Event, Listener, Live
+from tests.conftest import Live, Server
+from tests.live.conftest import Event, Listener
 
 pytestmark = pytest.mark.django_db
 Listen = Callable[..., Listener]

@@ -70,7 +70,16 @@ def test_a_chosen_time_shows_what_lies_in_it(truck: Any) -> None:
     day = timezone.localtime() - timedelta(days=3)
     asked = f"from={day:%Y-%m-%dT%H:%M}&to={day + timedelta(hours=1):%Y-%m-%dT%H:%M}"
     assert "data-track" not in client.get(f"/desk/mixer_trucks/{truck.pk}/track?{asked}").content.decode()
-    for wrong in ("range=2y", "from=x&to=y", "from=2026-11-20T10:00&to=2026-11-20T09:00", "from=2026-13-40T10:00&to="):
+    drawn = client.get(f"/desk/mixer_trucks/{truck.pk}/track?day={timezone.localdate():%Y-%m-%d}").content.decode()
+    assert "data-track" in drawn or timezone.localtime().hour == 0
+    for wrong in (
+        "range=2y",
+        "day=2026-13-40",
+        "day=x",
+        "from=x&to=y",
+        "from=2026-11-20T10:00&to=2026-11-20T09:00",
+        "from=2026-13-40T10:00&to=",
+    ):
         assert client.get(f"/desk/mixer_trucks/{truck.pk}/track?{wrong}").status_code == 400
 
 

@@ -1,5 +1,5 @@
 // Live events: a stream where there is one, asking every few seconds where there is none, and what the page shows of it.
-import { toast } from "./toasts";
+import { warn } from "./notices";
 import { words } from "./words";
 
 /** What changed in a feature: stored values, texts as a person reads them, and where it is. */
@@ -21,7 +21,7 @@ export interface Hearer {
 
 interface Told {
   topic: string;
-  data: { at?: number; layer?: string; rows?: Row[]; title?: string; level?: string };
+  data: { at?: number; layer?: string; rows?: Row[]; title?: string; level?: string; id?: string; act?: number };
 }
 
 type State = "connecting" | "live" | "polling" | "reconnecting" | "offline";
@@ -192,9 +192,11 @@ class Feed {
   }
 }
 
-/** An alarm at the foot of the page; the bell counts it. */
+/** An alarm at the foot of the page; the bell counts it, and what shows this very alarm is read again. */
 function alarm(data: Told["data"]): void {
   const level = LEVELS.includes(data.level ?? "") ? data.level! : "";
-  if (data.title) toast(data.title, "alarm", level);
+  const link = data.id ? `/desk/alarms/${data.id}` : "";
+  if (data.title) warn(`alarm:${data.id}:${data.act}`, data.title, level, link);
   document.body.dispatchEvent(new CustomEvent("alarm"));
+  if (data.id) document.body.dispatchEvent(new CustomEvent(`alarm-${data.id}`));
 }

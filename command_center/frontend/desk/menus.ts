@@ -3,17 +3,25 @@ import { keep } from "./cookies";
 import { toast } from "./toasts";
 import { words } from "./words";
 
+/** Where there is little room the navigation is a drawer over the page, as css/narrow.css has it. */
+const PHONE = window.matchMedia("(max-width: 760px)");
+
 /** Listen for all of them on the document, so that fragments need no set-up. */
 export function startMenus(): void {
+  if (PHONE.matches) document.querySelector(".switcher")?.removeAttribute("open");
   document.addEventListener("click", (event) => {
     const target = event.target as Element;
     // A menu stays open while boxes are ticked in it, and closes once an item is chosen.
     const chosen = target.closest(".menu-body a, .menu-body > button");
     closeMenus(chosen ? null : target.closest("details.menu"));
     act(target);
+    if (!target.closest(".side-nav, [data-nav-toggle]")) drawer(false);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") closeMenus(null);
+    if (event.key === "Escape") {
+      closeMenus(null);
+      drawer(false);
+    }
     if (event.key === "ArrowRight" || event.key === "ArrowLeft") stepTab(event);
   });
 }
@@ -53,7 +61,18 @@ async function copy(text: string): Promise<void> {
   toast(words("copied"), "success");
 }
 
+function drawer(open: boolean): void {
+  if (!PHONE.matches) return;
+  document.body.classList.toggle("nav-open", open);
+  document.querySelector("[data-nav-toggle]")?.setAttribute("aria-expanded", String(open));
+}
+
 function toggleNavigation(): void {
+  if (PHONE.matches) {
+    drawer(!document.body.classList.contains("nav-open"));
+    document.querySelector<HTMLElement>(".nav-open .nav-line")?.focus();
+    return;
+  }
   const narrow = document.querySelector<HTMLElement>(".side-nav")!.offsetWidth < 100;
   document.body.classList.toggle("nav-mini", !narrow);
   document.body.classList.toggle("nav-full", narrow);

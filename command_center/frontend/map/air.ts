@@ -17,7 +17,6 @@ export async function startAir(holder: HTMLElement): Promise<void> {
   prepare();
   const regions = JSON.parse(document.getElementById(holder.dataset.air!)?.textContent ?? "{}") as Record<string, Region>;
   const full = await loadStyle(holder.dataset.style!);
-  const token = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const style = { ...full, layers: full.layers.filter((layer) => roleOf(layer) === "basemap") };
   const bounds = (holder.dataset.bounds || "73,18,135,54").split(",").map(Number) as [number, number, number, number];
   const map = new MapLibre({
@@ -49,6 +48,7 @@ export async function startAir(holder: HTMLElement): Promise<void> {
   map.addLayer({
     id: "air-numbers", type: "symbol", source: "air-numbers",
     layout: { "text-field": ["format", ["get", "name"], { "font-scale": 0.68 }, "\n", {}, ["get", "text"], {}], ...(font ? { "text-font": font } : {}), "text-size": 19, "text-allow-overlap": true },
-    paint: { "text-color": token("--z-text"), "text-halo-color": token("--z-surface"), "text-halo-width": 2 },
+    // On the colours of the standard, which are those of day in both themes.
+    paint: { "text-color": "#10192b", "text-halo-color": "#ffffff", "text-halo-width": 1.6 },
   });
 }

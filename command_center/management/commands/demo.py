@@ -125,6 +125,8 @@ def holders(city: DemoCity) -> list[tuple[str, Role, Region | None, Any]]:
     found: list[tuple[str, Role, Region | None, Any]] = [
         ("admin", Role.ADMIN, None, None),
         ("commander", Role.COMMANDER, city.region, None),
+        # Wherever an alarm is raised somebody is told: not every county has a supervisor of its own.
+        ("supervisor-city", Role.SUPERVISOR, city.region, None),
         ("supervisor", Role.SUPERVISOR, first, None),
         ("supervisor-2", Role.SUPERVISOR, second, None),
         ("inspector", Role.INSPECTOR, first, None),
