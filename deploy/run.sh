@@ -48,7 +48,7 @@ start_product() {
   start_process surfaces "$ROOT" python manage.py surfaces
   start_process alarms "$ROOT" python manage.py alarms
   start_process notify "$ROOT" python manage.py notify
-  start_process simulator "$ROOT" python manage.py simulate --register 60 --past 72 --port "$HJ212_PORT" --interval 20 \
+  start_process simulator "$ROOT" python manage.py simulate --register 60 --works 11 --past 72 --port "$HJ212_PORT" --interval 20 \
     --trucks 10 --to projects --history 4 --jt808-port "$JT808_PORT" \
     --existing-port "$EXISTING_PORT" \
     --boxes 4 --web "http://127.0.0.1:$PORT" --memory "$STATE/witness"

@@ -89,8 +89,8 @@ def points(curve: Curve) -> list[tuple[int, float | None]]:
     last: datetime | None = None
     for point in curve.points:
         if last is not None and point.at - last > 3 * usual:
-            found.append((_milliseconds(last + usual), None))
-        found.append((_milliseconds(point.at), _shown(point)))
+            found.append((milliseconds(last + usual), None))
+        found.append((milliseconds(point.at), _shown(point)))
         last = point.at
     return found
 
@@ -99,7 +99,8 @@ def _shown(point: Point) -> float | None:
     return point.value if point.valid else None
 
 
-def _milliseconds(at: datetime) -> int:
+def milliseconds(at: datetime) -> int:
+    """A moment as the charts take it."""
     return round((at + BEIJING).timestamp() * 1000)
 
 

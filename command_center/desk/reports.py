@@ -1,7 +1,7 @@
 """Reports on the desk: the list, a declared one over a period, and the same as a file."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from django.db.models import Q
@@ -9,10 +9,11 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from command_center.desk.doors import signed_in
 from command_center.desk.outputs import attachment
-from command_center.desk.times import day_of
+from command_center.desk.times import LONGEST, day_of
 from services.access import gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
@@ -27,6 +28,7 @@ from services.telemetry.spans import ZONE
 
 WIDE, DENSE = 8, 13
 """Columns beyond which a printed page lies on its side, and its letters are smaller."""
+LABELS = {**reports.KINDS, reports.FREE: gettext_lazy("自定时间")}
 
 
 class Cell(NamedTuple):
@@ -54,7 +56,10 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 def one(request: HttpRequest, key: str) -> HttpResponse:
-    """One report: ``period`` of its kinds, ``date`` any day of it, ``feature`` where it is about one."""
+    """One report: ``period`` of its kinds, ``date`` any day of it, ``feature`` where it is about one.
+
+    A free period is from ``date`` to ``until``, that day included.
+    """
     principal = _principal(request)
     report, time, feature = _asked(principal, request, key)
     made = report.sheet(principal, time, feature) if feature or not report.of_feature else None
@@ -64,7 +69,11 @@ def one(request: HttpRequest, key: str) -> HttpResponse:
         "of": report.of,
         "feature": feature,
         "time": time,
-        "kinds": [(kind, reports.KINDS[kind], kind == time.kind) for kind in report.kinds],
+        "kinds": [(kind, LABELS[kind], kind == time.kind) for kind in _kinds(report)],
+        "free": time.kind == reports.FREE,
+        "last": time.end - timedelta(days=1),
+        "before_last": time.first - timedelta(days=1),
+        "later_last": time.after.end - timedelta(days=1),
         "later": time.after if time.after.first <= today else None,
         "running": time.first <= today < time.end,
         "may_export": gate.may(principal, report.of, "export"),
@@ -102,12 +111,29 @@ def _asked(
     report = reports.fetch(principal, key)
     gate.require(principal, report.of, action)
     kind = request.GET.get("period", report.kinds[0])
-    if kind not in report.kinds:
-        raise Invalid(_("没有这种报表周期。"), {"period": [", ".join(report.kinds)]})
+    if kind not in _kinds(report):
+        raise Invalid(_("没有这种报表周期。"), {"period": [", ".join(_kinds(report))]})
     feature = None
     if report.of_feature and request.GET.get("feature"):
         feature = gate.fetch(principal, report.of, request.GET["feature"], action)
-    return report, reports.period(kind, day(request)), feature
+    return report, _period(kind, request), feature
+
+
+def _kinds(report: reports.Report) -> tuple[str, ...]:
+    return (*report.kinds, reports.FREE) if report.free else report.kinds
+
+
+def _period(kind: str, request: HttpRequest) -> reports.Period:
+    """Of a kind, or from one day to another; Invalid where that is none."""
+    first = day(request)
+    if kind != reports.FREE:
+        return reports.period(kind, first)
+    last = day_of(request.GET.get("until", ""), "until") or first
+    if last < first:
+        raise Invalid(_("结束日期不应早于开始日期。"), {"until": [_("不应早于开始日期。")]})
+    if last - first > LONGEST:
+        raise Invalid(_("时间范围过长，请缩短时间范围。"), {"until": [_("最长10年。")]})
+    return reports.Period(reports.FREE, first, last + timedelta(days=1))
 
 
 def day(request: HttpRequest) -> date:

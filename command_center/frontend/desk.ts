@@ -19,6 +19,7 @@ import "./css/feeds.css";
 import "./css/governing.css";
 import "./css/reports.css";
 import "./css/print.css";
+import "./css/process.css";
 import "./css/narrow.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";

@@ -10,13 +10,14 @@ from time import monotonic
 from ingest.gateways.committer import Message
 from ingest.gateways.connection import Connection, Host
 from ingest.gateways.questions import Questions
-from ingest.protocols.hj212 import replies
+from ingest.protocols.hj212 import machines, replies
 from ingest.protocols.hj212.assembly import Assembler
 from ingest.protocols.hj212.errors import BadPacket, Refused
 from ingest.protocols.hj212.factors import SPANS, readings
 from ingest.protocols.hj212.frames import Frame, Stream
 from ingest.protocols.hj212.packets import Packet, decode
 from ingest.protocols.hj212.profile import Profile
+from ingest.protocols.readings import Reading
 from services.catalog.sealed import CannotOpen, unseal
 from services.telemetry.devices import KEY_FOR, Admitted
 from services.telemetry.gaps import Gap
@@ -165,7 +166,9 @@ class Dialogue(Connection):
             return
         profile = self.gateway.profile(known)
         if packet.cn in SPANS:
-            self._data(known, whole, profile)
+            self._data(known, whole, profile, readings(whole, profile))
+        elif packet.cn == machines.CN:
+            self._data(known, whole, profile, machines.states(whole, profile))
         elif packet.cn == "9015":
             self.send(replies.notice_ack(packet, profile))
         elif packet.cn == "1013":
@@ -173,7 +176,7 @@ class Dialogue(Connection):
         elif packet.cn in ("9011", "9012"):
             self._replied(known, packet)
         else:
-            # States, running times, starts, reports of the site: nobody keeps them, and the device may forget them.
+            # Running times, starts, reports of the site: nobody keeps them, and the device may forget them.
             self.gateway.counts[f"CN {packet.cn}"] += 1
             if packet.ack_wanted and packet.cn[:1] in ("2", "3"):
                 self.send(replies.data_ack(packet, profile))
@@ -201,9 +204,8 @@ class Dialogue(Connection):
             raise BadPacket("mn", f"a connection of MN={self.known.number} sent MN={packet.mn}")
         return known
 
-    def _data(self, known: Admitted, packet: Packet, profile: Profile) -> None:
+    def _data(self, known: Admitted, packet: Packet, profile: Profile, found: list[Reading]) -> None:
         received = datetime.now(UTC)
-        found = readings(packet, profile)
         if found and not received - BEHIND <= found[0].at <= received + AHEAD:
             self.gateway.counts["clock"] += 1
             self._tell_time(packet, profile)

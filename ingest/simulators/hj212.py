@@ -18,8 +18,11 @@ from ingest.protocols.hj212.replies import DEVICE_TIME, SYSTEM, execution_result
 from ingest.simulators.air import Air
 from ingest.simulators.memory import Memory
 
-type Fault = Literal["outage", "lapse", "drift", "flat", "burst", "noise"]
-"""After an outage a device sends what it kept; after a lapse it sends nothing of it, but still knows when asked."""
+type Fault = Literal["outage", "lapse", "drift", "flat", "burst", "noise", "upset", "trip"]
+"""After an outage a device sends what it kept; after a lapse it sends nothing of it, but still knows when asked.
+
+The last two are of what is measured: water that is not treated as it should be, machines that trip.
+"""
 
 WAIT = 5.0
 """Seconds until a packet is sent again (HJ 212-2017 OverTime)."""

@@ -1,4 +1,4 @@
-"""How sewage plants, outfalls and sewers are drawn, read, filtered and opened, and who may."""
+"""How sewage plants, inlets, outfalls and sewers are drawn, read, filtered and opened, and who may."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -6,14 +6,16 @@ from layers.sewage.models import (
     DailyReport,
     Dredging,
     Equipment,
+    Inlet,
     Outfall,
     OutfallInspection,
     PipeInspection,
     Sample,
     SewagePlant,
     SewerPipe,
+    Upkeep,
 )
-from services.catalog.layer import Layer, Scope, Tab, register
+from services.catalog.layer import Layer, Scope, Tab, Topic, register
 from styles import Categorized, Icon, Line
 
 GRANTS = {
@@ -43,24 +45,21 @@ class SewagePlants(Layer):
     )
     panel = (
         "code", "state", "kind", "enterprise", "region", "address", "standard", "process", "capacity", "measured_at",
-        "flow", "cod", "ammonia", "nitrogen", "phosphorus", "opened_on",
+        "flow", "level", "power", "cod", "ammonia", "nitrogen", "phosphorus", "ph", "temperature", "faulty",
+        "opened_on",
     )  # fmt: skip
     columns = (
-        "code",
-        "name",
-        "state",
-        "kind",
-        "region",
-        "standard",
-        "capacity",
-        "flow",
-        "cod",
-        "ammonia",
-        "measured_at",
-    )
+        "code", "name", "state", "kind", "region", "standard", "capacity", "flow", "cod", "ammonia", "level", "power",
+        "faulty", "measured_at",
+    )  # fmt: skip
     tabs = (
         Tab(DailyReport, ("day", "volume", "cod", "ammonia", "nitrogen", "phosphorus", "temperature", "energy")),
-        Tab(Equipment, ("number", "title", "maker", "power", "made_on", "state"), covers=("DZ-348",)),
+        Tab(
+            Equipment,
+            ("number", "title", "stage", "state", "state_at", "maker", "power", "made_on", "signal"),
+            covers=("DZ-348",),
+        ),
+        Topic("inflow", _("进水监测")),
     )
     filters = ("state", "region", "kind", "standard", "capacity")
     search = ("code", "name", "address", "enterprise__name")
@@ -68,9 +67,38 @@ class SewagePlants(Layer):
     grants = GRANTS
     time = "measured_at"
     covers = (
-        "DZ-337", "DZ-338", "DZ-340", "DZ-341", "DZ-342", "DZ-343", "DZ-344", "DZ-345", "DZ-346", "DZ-347", "HZ-206",
-        "HZ-207", "HZ-208", "HZ-209", "HZ-210",
+        "DZ-337", "DZ-338", "DZ-339", "DZ-340", "DZ-341", "DZ-342", "DZ-343", "DZ-344", "DZ-345", "DZ-346", "DZ-347",
+        "HZ-206", "HZ-207", "HZ-208", "HZ-209", "HZ-210", "HZ-211",
     )  # fmt: skip
+
+
+@register
+class Inlets(Layer):
+    """Where sewage enters the plants and is measured; the colour shows whether an inlet's instruments are heard."""
+
+    model = Inlet
+    group = _("污水治理")
+    scope = Scope(region="region", organisation="plant__enterprise")
+    style = Categorized(
+        "state",
+        {
+            Inlet.State.ONLINE: Icon("inlet", "#2b8a3e"),
+            Inlet.State.OFFLINE: Icon("inlet", "#6b7a90"),
+            Inlet.State.REPAIR: Icon("inlet", "#e67700"),
+        },
+    )
+    panel = (
+        "code", "state", "plant", "region", "measured_at", "flow", "cod", "ammonia", "nitrogen", "phosphorus", "ph",
+        "temperature",
+    )  # fmt: skip
+    columns = ("code", "name", "state", "plant", "region", "flow", "cod", "ammonia", "measured_at")
+    tabs = (Tab(Upkeep, ("done_on", "kind", "done_by", "note")),)
+    filters = ("state", "region", "cod")
+    search = ("code", "name", "plant__name")
+    stats = ("state", "region")
+    grants = GRANTS
+    time = "measured_at"
+    zoom = 10
 
 
 @register

@@ -1,6 +1,6 @@
-"""Sewage plants, outfalls and sewers; equipment, daily reports, samples and inspections."""
+"""Sewage plants, inlets, outfalls and sewers; equipment, daily reports, samples, upkeep and inspections."""
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -8,8 +8,10 @@ from django.utils.translation import pgettext_lazy
 from gis.fields import LineStringField, PointField
 from services.catalog.models import Feature, Record
 from services.catalog.quantities import Quantity, length
+from services.catalog.watched import Watched
 
 POSITIVE = [MinValueValidator(0)]
+ACIDITY = [MinValueValidator(0), MaxValueValidator(14)]
 
 
 class SewagePlant(Feature):
@@ -46,10 +48,15 @@ class SewagePlant(Feature):
     process = models.CharField(_("处理工艺"), max_length=60, blank=True)
     capacity = Quantity(_("设计规模"), unit="m³/d", validators=POSITIVE)
     flow = Quantity(_("瞬时流量"), unit="m³/h", factor="w00000", validators=POSITIVE)
+    level = Quantity(_("液位"), unit="m", factor="level")
+    power = Quantity(_("用电功率"), unit="kW", factor="power", validators=POSITIVE)
     cod = Quantity(_("化学需氧量"), unit="mg/L", factor="w01018", validators=POSITIVE)
     ammonia = Quantity(_("氨氮"), unit="mg/L", factor="w21003", validators=POSITIVE)
     nitrogen = Quantity(_("总氮"), unit="mg/L", factor="w21001", validators=POSITIVE)
     phosphorus = Quantity(_("总磷"), unit="mg/L", factor="w21011", validators=POSITIVE)
+    ph = Quantity(_("pH值"), factor="w01001", validators=ACIDITY)
+    temperature = Quantity(_("水温"), unit="℃", factor="w01010")
+    faulty = Quantity(_("故障设备数"), factor="faults", validators=POSITIVE)
     measured_at = models.DateTimeField(_("监测时间"), null=True, blank=True)
     opened_on = models.DateField(_("投运日期"), null=True, blank=True)
 
@@ -59,28 +66,54 @@ class SewagePlant(Feature):
 
 
 class Equipment(Record):
-    """A machine of a sewage plant (DZ-348)."""
+    """A machine of a sewage plant; devices name it by its signal and say what it does."""
 
     class State(models.TextChoices):
         RUNNING = "running", _("运行")
         STANDBY = "standby", _("备用")
+        REPAIR = "repair", _("检修")
         FAULT = "fault", _("故障")
 
+    class Stage(models.TextChoices):
+        """Where in the process a machine stands, in the order of the water."""
+
+        PRETREATMENT = "pre", _("预处理")
+        LIFT = "lift", _("提升泵房")
+        BIOLOGY = "biology", _("生化处理")
+        DISINFECTION = "disinfect", _("消毒")
+        SLUDGE = "sludge", _("污泥处理")
+
     of = "plant"
+    watched = Watched(
+        "signal", "state", "state_at",
+        {0: State.STANDBY, 1: State.RUNNING, 2: State.REPAIR, 3: State.REPAIR, 4: State.FAULT, 5: State.RUNNING},
+    )  # fmt: skip
 
     plant = models.ForeignKey(SewagePlant, models.CASCADE, verbose_name=_("污水处理厂"), related_name="equipment")
     number = models.CharField(_("设备编号"), max_length=50)
     title = models.CharField(_("设备名称"), max_length=100)
+    stage = models.CharField(_("工段"), max_length=9, choices=Stage.choices, default=Stage.BIOLOGY)
     maker = models.CharField(_("厂家"), max_length=100, blank=True)
     power = Quantity(_("功率"), unit="kW", validators=POSITIVE)
     made_on = models.DateField(_("生产日期"), null=True, blank=True)
     state = models.CharField(_("设备状态"), max_length=8, choices=State.choices, default=State.RUNNING)
+    signal = models.CharField(
+        _("状态信号"), max_length=8, blank=True, help_text=_("数采仪上报该设备运行状态所用的编码，如 SB1（HJ 212）。"),
+        validators=[RegexValidator("^(SB[1-9][0-9]{0,3})?$", _("应为 SB 加编号，如 SB1。"))],
+    )  # fmt: skip
+    state_at = models.DateTimeField(_("状态起始"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("设备档案")
         verbose_name_plural = pgettext_lazy("plural", "设备档案")
         ordering = ["number"]
-        constraints = [models.UniqueConstraint(fields=["plant", "number"], name="equipment_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["plant", "number"], name="equipment_once"),
+            models.UniqueConstraint(
+                fields=["plant", "signal"], name="equipment_signal_once", condition=~models.Q(signal=""),
+                violation_error_message=_("该厂已有设备使用这个状态信号。"),
+            ),
+        ]  # fmt: skip
 
 
 class DailyReport(Record):
@@ -107,6 +140,58 @@ class DailyReport(Record):
                 fields=["plant", "day"], name="sewage_report_once_a_day", violation_error_message=_("该日日报已存在。")
             )
         ]
+
+
+class Inlet(Feature):
+    """The place where sewage enters a plant and is measured; its values are the latest ones of the influent."""
+
+    class State(models.TextChoices):
+        ONLINE = "online", _("在线")
+        OFFLINE = "offline", _("离线")
+        REPAIR = "repair", _("检修")
+
+    of = "plant"
+    topic = "inflow"
+    presence = (State.ONLINE, State.OFFLINE)
+
+    geom = PointField(_("位置"), null=True, blank=True)
+    state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.OFFLINE)
+    plant = models.ForeignKey(SewagePlant, models.CASCADE, verbose_name=_("所属污水厂"), related_name="inlets")
+    flow = Quantity(_("瞬时流量"), unit="m³/h", factor="w00000", validators=POSITIVE)
+    cod = Quantity(_("化学需氧量"), unit="mg/L", factor="w01018", validators=POSITIVE)
+    ammonia = Quantity(_("氨氮"), unit="mg/L", factor="w21003", validators=POSITIVE)
+    nitrogen = Quantity(_("总氮"), unit="mg/L", factor="w21001", validators=POSITIVE)
+    phosphorus = Quantity(_("总磷"), unit="mg/L", factor="w21011", validators=POSITIVE)
+    ph = Quantity(_("pH值"), factor="w01001", validators=ACIDITY)
+    temperature = Quantity(_("水温"), unit="℃", factor="w01010")
+    measured_at = models.DateTimeField(_("监测时间"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("进水监测点")
+        verbose_name_plural = pgettext_lazy("plural", "进水监测点")
+
+
+class Upkeep(Record):
+    """A visit to the instruments of an inlet."""
+
+    class Kind(models.TextChoices):
+        CLEANING = "cleaning", _("清洗维护")
+        REAGENT = "reagent", _("更换试剂")
+        CALIBRATION = "calibration", _("校准")
+        COMPARISON = "comparison", _("比对监测")
+
+    of = "inlet"
+
+    inlet = models.ForeignKey(Inlet, models.CASCADE, verbose_name=_("进水监测点"), related_name="upkeep")
+    done_on = models.DateField(_("运维日期"))
+    kind = models.CharField(_("运维内容"), max_length=12, choices=Kind.choices)
+    done_by = models.CharField(_("运维单位"), max_length=100, blank=True)
+    note = models.CharField(_("说明"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("仪器运维")
+        verbose_name_plural = pgettext_lazy("plural", "仪器运维")
+        ordering = ["-done_on"]
 
 
 class Outfall(Feature):

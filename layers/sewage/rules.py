@@ -1,12 +1,14 @@
-"""Discharge limits of sewage plants (GB 18918-2002 table 1), in mg/L as daily means."""
+"""Discharge limits of sewage plants (GB 18918-2002 table 1), in mg/L as daily means; what treatment takes out."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
+from typing import NamedTuple
 
 from django.utils.translation import gettext_noop as _
 
 from services.alarms.declared import Alarm
 from services.limits.rows import ZONE, Limit, limit_at
+from services.telemetry.states import FAULTS
 
 STANDARD = "GB 18918"
 COLD = 12.0
@@ -18,6 +20,7 @@ FACTORS = {
 }  # fmt: skip
 """Name → code of the factor."""
 TEMPERATURE = "w01010"
+FLOW = "w00000"
 SINCE = date(2003, 7, 1)
 
 _READ = {
@@ -80,6 +83,78 @@ def exceeded(
     ]
 
 
+def removal(entering: float | None, leaving: float | None) -> float | None:
+    """Share of a concentration that treatment takes out: η = (C_in − C_out) / C_in; None where nothing came in."""
+    if entering is None or leaving is None or entering <= 0:
+        return None
+    return (entering - leaving) / entering
+
+
+class Part(NamedTuple):
+    """One factor over a part of the time; the mean is weighted by flow where there is flow, the load in kg."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    volume: float | None
+    load: float | None
+    total: float | None
+    hours: int = 0
+    """Valid ones."""
+
+
+class Both(NamedTuple):
+    """One factor at both ends of a plant over a time: mg/L, share, kg; days judged by the limit of their day."""
+
+    entering: float | None
+    leaving: float | None
+    load_in: float | None
+    load_out: float | None
+    judged: int = 0
+    kept: int = 0
+    limit: Limit | None = None
+    """That of the last day judged."""
+
+    @property
+    def removal(self) -> float | None:
+        return removal(self.entering, self.leaving)
+
+    @property
+    def removal_percent(self) -> float | None:
+        share = self.removal
+        return None if share is None else 100 * share
+
+    @property
+    def removed(self) -> float | None:
+        return None if self.load_in is None or self.load_out is None else self.load_in - self.load_out
+
+
+def within(day: date, at: datetime, part: str) -> bool:
+    """Whether a day is (in) the day or month that begins at a moment; none is in an hour, all in the whole time."""
+    first = at.astimezone(ZONE).date()
+    match part:
+        case "hour":
+            return False
+        case "day":
+            return day == first
+        case "month":
+            return (day.year, day.month) == (first.year, first.month)
+    return True
+
+
+def mixed(inlets: Iterable[Mapping[str, Part]], code: str, leaving: float | None) -> tuple[float | None, float | None]:
+    """Concentration and load of what enters by several inlets; ``leaving`` is the volume where none is measured."""
+    rows = [row for row in inlets if code in row and row[code].mean is not None]
+    loads = [row[code].load for row in rows]
+    volumes = [row[FLOW].volume for row in rows if FLOW in row]
+    if rows and None not in loads and len(volumes) == len(rows) and sum(volumes):
+        load = sum(loads)
+        return 1000 * load / sum(volumes) if len(rows) > 1 else rows[0][code].mean, load
+    means = [row[code].mean for row in rows]
+    mean = sum(means) / len(means) if means else None
+    return mean, None if mean is None or leaving is None else mean * leaving / 1000
+
+
 ALARMS = (
     *(
         Alarm(
@@ -107,5 +182,23 @@ ALARMS = (
         )
     ),
     Alarm("sewage-silent", _("污水厂监测离线"), "sewage_plants", kind="silence", for_minutes=60),
+    Alarm("inlet-silent", _("进水监测离线"), "inlets", kind="silence", for_minutes=60),
+    Alarm(
+        "sewage-ph-now", _("出水pH值异常"), "sewage_plants", FACTORS["ph"], standard=STANDARD, minutes=DAY, n_least=2,
+        condition="value > limit || value < low", level="orange", citation="GB 18918-2002 表1：pH 6–9",
+    ),
+    Alarm(
+        "sewage-faults", _("污水厂设备故障"), "sewage_plants", FAULTS, threshold=0.0, n_least=2,
+        level="yellow", orange_when="value >= 3.0", citation="数采仪上报的设备报警状态（HJ 212 RS=4）",
+    ),
+    Alarm(
+        "sewage-level", _("提升泵房液位过高"), "sewage_plants", "level", threshold=5.0, n_least=3,
+        clear="value <= limit - 0.3", level="orange", citation="本平台初始值，按各厂溢流水位调整",
+    ),
+    Alarm(
+        "inlet-cod", _("进水化学需氧量冲击"), "inlets", FACTORS["cod"], threshold=500.0, n_least=3,
+        clear="value <= limit * 0.9", level="yellow", orange_when="value > limit * 1.5",
+        citation="本平台初始值，参照GB/T 31962-2015 A级，按设计进水水质调整",
+    ),
 )  # fmt: skip
 """The first rules of alarms; an office edits, adds and switches off."""

@@ -1,4 +1,4 @@
-"""Sewage plants, outfalls and sewers of the demo city."""
+"""Sewage plants, inlets, outfalls and sewers of the demo city."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -7,19 +7,30 @@ from layers.sewage.models import (
     DailyReport,
     Dredging,
     Equipment,
+    Inlet,
     Outfall,
     OutfallInspection,
     PipeInspection,
     Sample,
     SewagePlant,
     SewerPipe,
+    Upkeep,
 )
 from layers.sewage.rules import exceeded
 from services.catalog.demo import DemoCity, Place, line, short_name
 
-MACHINES = (("提升泵", 37.0), ("鼓风机", 75.0), ("污泥脱水机", 22.0), ("紫外消毒装置", 15.0), ("粗格栅", 2.2))
+MACHINES = (
+    ("提升泵", "lift", 37.0), ("鼓风机", "biology", 75.0), ("污泥脱水机", "sludge", 22.0),
+    ("紫外消毒装置", "disinfect", 15.0), ("粗格栅", "pre", 2.2),
+)  # fmt: skip
+"""Name, where it stands, kW."""
 RIVERS = ("州河", "巴河", "渠江", "明月江", "前河", "后河", "铜钵河")
-MODELS = (SewagePlant, Equipment, DailyReport, Outfall, OutfallInspection, Sample, SewerPipe, PipeInspection, Dredging)
+MODELS = (
+    SewagePlant, Equipment, DailyReport, Inlet, Upkeep, Outfall, OutfallInspection, Sample, SewerPipe, PipeInspection,
+    Dredging,
+)  # fmt: skip
+USUAL = 20_000
+"""m³ a day of a plant for which the machines have their power as listed."""
 
 
 def quality(city: DemoCity, dirty: float = 1.0) -> dict[str, float]:
@@ -51,8 +62,10 @@ def seed(city: DemoCity) -> None:
             "standard": standard, "process": city.pick(("A²/O", "氧化沟", "CASS", "MBR")), "capacity": capacity,
             "flow": 0.0 if state == "stopped" else round(capacity / 24 * city.random.uniform(0.6, 0.95), 1),
             "measured_at": city.moment(-0.2, 0), "opened_on": city.day(-5000, -500), **now,
+            "ph": city.number(6.9, 7.4, 2), "temperature": city.number(12.5, 18), "level": city.number(2.6, 3.7, 2),
         })  # fmt: skip
         _plant_records(city, rows, key, capacity)
+        _inlet(city, rows, rows[SewagePlant][-1], place)
         _outfalls(city, rows, key, place, n)
         _pipes(city, rows, key, place, n)
     for model, loaded in rows.items():
@@ -67,11 +80,27 @@ def _plant_records(city: DemoCity, rows: dict, plant: object, capacity: float) -
             "temperature": city.number(13, 19),
             "energy": round(volume * city.random.uniform(0.25, 0.4)), **quality(city),
         })  # fmt: skip
-    for number, (title, power) in enumerate(MACHINES * 2, 1):
+    for number, (title, stage, power) in enumerate(MACHINES * 2, 1):
         rows[Equipment].append({
-            "plant": plant, "number": f"SB-{number:03}", "title": f"{number}号{title}", "power": power,
+            "plant": plant, "number": f"SB-{number:03}", "title": f"{number}号{title}", "signal": f"SB{number}",
+            "stage": stage, "power": max(0.4, round(power * capacity / USUAL, 1)),
             "maker": city.pick(("蓝川环保", "巴山机械")),
             "made_on": city.day(-4000, -600), "state": city.pick({"running": 80, "standby": 15, "fault": 5}),
+        })  # fmt: skip
+
+
+def _inlet(city: DemoCity, rows: dict, plant: dict, home: Place) -> None:
+    key, place = city.new_id(), city.near(home, 120)
+    rows[Inlet].append({
+        "id": key, "code": plant["code"].replace("WS", "JS"), "geom": place.geom, "region": place.region,
+        "name": f"{plant['name']}进水口", "plant": plant["id"], "state": "online" if plant["flow"] else "offline",
+        "flow": round(plant["flow"] * 1.02, 1), "measured_at": plant["measured_at"], "cod": city.number(180, 340),
+        "ammonia": city.number(18, 36), "nitrogen": city.number(28, 48), "phosphorus": city.number(2.4, 5.2),
+        "ph": city.number(7.1, 7.7, 2), "temperature": city.number(11, 18),
+    })  # fmt: skip
+    for kind in ("cleaning", "reagent", "calibration", "comparison"):
+        rows[Upkeep].append({
+            "inlet": key, "done_on": city.day(-40, -1), "kind": kind, "done_by": city.pick(("清源环境", "蓝盾仪器")),
         })  # fmt: skip
 
 

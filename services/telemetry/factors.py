@@ -10,8 +10,9 @@ from django.utils.translation import gettext_noop as _
 
 from services.telemetry.models import Bar, Factor
 from services.telemetry.spans import Span
+from services.telemetry.states import FAULTS
 
-MEAN, ENERGY, DIRECTION, TOTAL = Factor.Averaging
+MEAN, ENERGY, DIRECTION, TOTAL, _STATE = Factor.Averaging
 
 
 class Standard(NamedTuple):
@@ -61,6 +62,7 @@ FACTORS = (
     Standard("level", _("液位"), "m", 2),
     Standard("energy", _("用电量"), "kWh", 1, TOTAL),
     Standard("power", _("功率"), "kW", 2),
+    Standard(FAULTS, _("故障设备数"), "", 0),
     Standard("speed", _("车速"), "km/h", 0),
     Standard("mileage", _("里程"), "km", 1, TOTAL),
     Standard("fuel", _("油量"), "L"),

@@ -2,7 +2,7 @@
 
 A column says what it holds with ``Quantity(…, factor="a34002")``, the layer's ``time`` when it was measured. A feature
 model with ``presence = (online, offline)`` has those two states set by whether its devices are heard; any other state
-is somebody's judgement and stays.
+is somebody's judgement and stays. Records that are ``watched`` get the states of their machines.
 """
 
 from datetime import datetime, timedelta
@@ -12,10 +12,16 @@ import psycopg
 from psycopg import sql
 
 from services.catalog.layer import Layer
-from services.telemetry import partitions
+from services.telemetry import machines, partitions
 from services.telemetry.devices import measured_layers
 
-SCALES = {("L/s", "m³/h"): 3.6, ("m³/h", "L/s"): 1 / 3.6, ("µg/m³", "mg/m³"): 0.001, ("mg/m³", "µg/m³"): 1000.0}
+SCALES = {
+    ("L/s", "m³/h"): 3.6,
+    ("m³/h", "L/s"): 1 / 3.6,
+    ("µg/m³", "mg/m³"): 0.001,
+    ("mg/m³", "µg/m³"): 1000.0,
+    ("pH", ""): 1.0,
+}
 """(Unit of the factor, unit of the column) → what to multiply by; equal units need no entry."""
 
 
@@ -40,6 +46,7 @@ def write(link: psycopg.Connection | None = None, since: datetime | None = None)
                 changed += link.execute(*query).rowcount
             if getattr(layer.model, "presence", None):
                 changed += link.execute(*_states(layer, since)).rowcount
+    machines.write(link, since)
     return changed
 
 

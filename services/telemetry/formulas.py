@@ -14,6 +14,7 @@ from telemetry_reading r join bucket b on b.device = r.device and b.base = r.spa
 where r.at >= %(begin)s and r.at < %(end)s and {factors}"""
 
 
+_AVERAGED = "r.factor <> all(%(weighted)s) and r.factor <> all(%(counters)s) and r.factor <> all(%(states)s)"
 EVERYWHERE = """
 select r.device, r.factor, r.span, r.at, r.value, r.low, r.high, r.total,
     r.quality = 0 and r.value is not null as good, r.quality = 0 as counted
@@ -70,7 +71,7 @@ from (
     select device, factor, {by}, case when good then value end as v, case when good then low end as lowest,
         case when good then high end as highest, case when counted then total end as total,
         case when good and factor = any(%(energy)s) then power(10::float8, least(value, 1000) / 10) end as power
-    from ({source.format(factors="r.factor <> all(%(weighted)s) and r.factor <> all(%(counters)s)")}) as s
+    from ({source.format(factors=_AVERAGED)}) as s
 ) as t group by device, factor, {by}"""  # noqa: S608
 
 

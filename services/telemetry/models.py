@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from services.catalog.sealed import SealedField
@@ -21,6 +22,7 @@ class Factor(models.Model):
         ENERGY = "energy", _("能量平均")
         DIRECTION = "direction", _("矢量平均")
         TOTAL = "total", _("累计差值")
+        STATE = "state", _("状态时长")
 
     id = models.SmallAutoField(primary_key=True)
     code = models.CharField(_("因子编码"), max_length=20, unique=True)
@@ -297,3 +299,26 @@ class Rollup(Measured):
     class Meta(Measured.Meta):
         abstract = False
         db_table = "telemetry_rollup"
+
+
+class Tally(models.Model):
+    """What a machine did in an hour: seconds in each kind of state, and how often it started and failed."""
+
+    pk = models.CompositePrimaryKey("device_id", "factor_id", "at")
+    device = models.ForeignKey(Device, models.DO_NOTHING, db_column="device", db_constraint=False, related_name="+")
+    factor = models.ForeignKey(Factor, models.DO_NOTHING, db_column="factor", db_constraint=False, related_name="+")
+    at = models.DateTimeField(_("时间"))
+    running = models.FloatField(_("运行"))
+    idle = models.FloatField(_("待机"))
+    service = models.FloatField(_("检修"))
+    fault = models.FloatField(_("故障"))
+    starts = models.IntegerField(_("启动次数"))
+    faults = models.IntegerField(_("故障次数"))
+    computed_at = models.DateTimeField(_("计算时间"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("设备运行小时")
+        verbose_name_plural = _("设备运行小时")
+
+    def __str__(self) -> str:
+        return f"{self.device_id} {self.factor_id} {self.at}"

@@ -119,6 +119,8 @@ class Report(ABC):
     title: ClassVar[Any]
     about: ClassVar[Any] = ""
     kinds: ClassVar[tuple[str, ...]] = ("month",)
+    free: ClassVar[bool] = False
+    """Whether it may also be asked for over days that somebody chooses."""
     of_feature: ClassVar[bool] = False
     """Whether it is about one feature, which the reader chooses."""
     looks_back: ClassVar[bool] = False

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from django.utils import timezone
 
-from services.telemetry import formulas, partitions
+from services.telemetry import formulas, machines, partitions
 from services.telemetry.formulas import EVERYWHERE, READINGS, counters, plain, put, rollups, sums, wanted, weighted
 from services.telemetry.models import Bar, Factor
 from services.telemetry.spans import ZONE, Span
@@ -88,6 +88,7 @@ class _Rules:
             "energy": [pk for pk, kind, _weight in factors if kind == kinds.ENERGY],
             "directions": [pk for pk, kind, _weight in factors if kind == kinds.DIRECTION],
             "counters": [pk for pk, kind, _weight in factors if kind == kinds.TOTAL],
+            "states": [pk for pk, kind, _weight in factors if kind == kinds.STATE],
             "weighted": [
                 pk for pk, kind, weight in factors if kind == kinds.DIRECTION or (weight and kind == kinds.MEAN)
             ],
@@ -179,6 +180,9 @@ def _hours(link: psycopg.Connection, rules: _Rules, at: datetime) -> int:
         rows += link.execute(put(Span.HOUR, counters(READINGS)), parameters).rowcount
         # The first step of a counter's next hour begins at its last reading of this one.
         link.execute(_FOLLOWING, {**rules.arrays, "span": Span.HOUR, "at": at})
+    if rules.arrays["states"]:
+        rows += link.execute(machines.TALLY, parameters).rowcount
+        link.execute(machines.FOLLOWING, {"span": Span.HOUR, "at": at})
     return rows
 
 

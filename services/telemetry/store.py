@@ -10,6 +10,7 @@ import psycopg
 
 from services.telemetry import partitions
 from services.telemetry.batches import DAY, HEADER, TRAILER, Batch, Known, Row, Stored
+from services.telemetry.states import SUFFIX
 
 __all__ = ["Batch", "Row", "Store", "Stored"]
 
@@ -130,13 +131,15 @@ class Store:
         """The number of a code, as a new factor where there was none; None where it looks wrong or is one too many."""
         if (known := self.factors.get(code)) is not None:
             return known
-        if fullmatch(CODE, code) is None or self._brought[device] >= MOST_BROUGHT or len(self.factors) >= MOST_FACTORS:
+        # A large plant has more machines than that; as they are numbered, all plants share their codes.
+        many = self._brought[device] >= MOST_BROUGHT and not code.endswith(SUFFIX)
+        if fullmatch(CODE, code) is None or many or len(self.factors) >= MOST_FACTORS:
             return None
         with self.connection.transaction():
             self.connection.execute(
                 "insert into telemetry_factor (code, name, unit, averaging, digits, first_sent_by_id)"
-                " values (%s, %s, '', 'mean', 2, %s) on conflict (code) do nothing",
-                [code, code, device],
+                " values (%s, %s, '', %s, 2, %s) on conflict (code) do nothing",
+                [code, code, "state" if code.endswith(SUFFIX) else "mean", device],
             )
         self.refresh()
         return self.factors.get(code)

@@ -177,10 +177,12 @@ where device = any(%(devices)s) and span = %(hour)s and at >= %(begin)s and at <
 _READINGS = """
 select (at at time zone 'Asia/Shanghai')::date, quality, count(*), count(*) filter (where late)
 from telemetry_reading where device = %(device)s and span = %(span)s and at >= %(begin)s and at < %(end)s
-    and factor = any(array(select factor from telemetry_latest where device = %(device)s))
+    and factor = any(array(select l.factor from telemetry_latest l join telemetry_factor f on f.id = l.factor
+        and f.averaging <> 'state' where l.device = %(device)s))
 group by 1, 2 order by 1, 2"""
 _FACTORS = """
-select count(*) from telemetry_latest l where device = %(device)s and exists (
+select count(*) from telemetry_latest l join telemetry_factor f on f.id = l.factor and f.averaging <> 'state'
+where device = %(device)s and exists (
     select from telemetry_reading r where r.device = l.device and r.factor = l.factor and r.span = %(span)s
         and r.at >= %(begin)s and r.at < %(end)s
 )"""

@@ -96,9 +96,9 @@ MEASURED = {
     "desk/alarms/<uuid:pk>", "desk/alarms/<uuid:pk>/people", "desk/alarms/<uuid:pk>/<slug:name>",
     "desk/rules", "desk/rules/new", "desk/rules/<int:pk>",
     "desk/rules/<int:pk>/switch", "desk/limits", "desk/limits/new", "desk/limits/<int:pk>",
-    "desk/validity", "desk/validity/<int:pk>",
+    "desk/validity", "desk/validity/<int:pk>", "desk/<slug:key>/<uuid:pk>/process",
 }  # fmt: skip
-"""Doors to devices and what they measured: tests/desk and tests/ogc try each with unlike rights."""
+"""Doors to devices and what they measured: tests/desk, tests/domains and tests/ogc try each with unlike rights."""
 
 MANAGED = {
     "desk/areas", "desk/areas/<uuid:pk>", "desk/areas/<uuid:pk>/limits/<int:rule>",

@@ -16,7 +16,7 @@ CHINA = ZoneInfo("Asia/Shanghai")
 NOON = datetime(2026, 11, 20, 12, tzinfo=CHINA)
 EMPTY = """
 truncate telemetry_reading, telemetry_rollup, telemetry_latest, telemetry_revision, telemetry_mark,
-    telemetry_quarantined, telemetry_outage, telemetry_presence, telemetry_arrival;
+    telemetry_quarantined, telemetry_outage, telemetry_presence, telemetry_arrival, telemetry_tally;
 delete from telemetry_factor where first_sent_by_id is not null;
 delete from telemetry_device;
 """

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ingest.gateways import jt808
 from ingest.gateways.hj212 import PORT
-from ingest.simulators import city, connected, fleet, past
+from ingest.simulators import city, connected, fleet, past, works
 from ingest.simulators.hj212 import Fault, Told
 from ingest.simulators.witness import Witness
 from services.catalog.models import FeatureIndex
@@ -45,6 +45,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--register", type=int, default=0, help="first register so many monitors that have no device"
         )
+        parser.add_argument(
+            "--works", type=int, default=0, help="also play so many sewage works, registering their devices"
+        )
         parser.add_argument("--most", type=int, default=10_000, help="devices at most")
         parser.add_argument("--interval", type=float, default=30.0, help="seconds between two packets of a device")
         parser.add_argument("--host", default="127.0.0.1")
@@ -56,7 +59,7 @@ class Command(BaseCommand):
         parser.add_argument("--trucks", type=int, default=0, help="vehicles that drive about and speak JT/T 808")
         parser.add_argument("--to", default="", metavar="LAYER", help="layer whose features they drive to")
         parser.add_argument("--history", type=float, default=0, help="hours of their past that they send first")
-        parser.add_argument("--past", type=int, default=0, help="hours that monitors registered now have behind them")
+        parser.add_argument("--past", type=int, default=0, help="hours that devices registered now have behind them")
         parser.add_argument("--jt808-port", type=int, default=jt808.PORT)
         parser.add_argument(
             "--existing-port", type=int, default=0, help="where an existing system is to be pulled from"
@@ -68,20 +71,24 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Play."""
-        new = register(options["register"], options["password"], options["interval"])
+        faults = () if options["steady"] else options["fault"]
+        points = works.points(options["works"], faults)
+        new: dict[int, Any] = dict(register(options["register"], options["password"], options["interval"]))
+        new |= works.register(points, options["password"], options["interval"])
         if new and options["past"]:
             partitions.ahead()
             past.write(partitions.raw(), new, timezone.now(), options["past"], options["interval"])
         rows = Device.objects.filter(protocol="hj212", state="active", secret=options["password"]).order_by("id")
         numbers = {
             number: span if base == Device.Base.MINUTE else 0
-            for number, base, span in rows.values_list("number", "base", "minute_span")[: options["most"]]
-        }
+            for number, base, span in rows.exclude(number__in=[point.number for point in points]).values_list(
+                "number", "base", "minute_span")[: options["most"]]
+        }  # fmt: skip
         if options["existing_port"]:
             self.stdout.write(f"an existing system at {connected.start(options['existing_port'], EXISTING)} features")
         told = Told()
-        faults = () if options["steady"] else options["fault"]
         devices = city.instruments(numbers, options["password"], options["interval"], told, faults=faults)
+        devices += works.instruments(points, options["password"], options["interval"], told)
         trucks = fleet.fleet(
             options["trucks"], options["to"], min(10.0, options["interval"]), told,
             history=timedelta(hours=options["history"]), faulty=not options["steady"],

@@ -70,6 +70,14 @@ def readings(packet: Packet, profile: Profile) -> list[Reading]:
     return _compared(found, layout.nested) if layout.nested else found
 
 
+def time_of(packet: Packet, span: str, profile: Profile) -> datetime:
+    """DataTime of a packet in UTC, the start of the period of any span but ``real``; BadPacket ``datatime``."""
+    time = packet.parameter("DataTime")
+    if time is None:
+        raise BadPacket("datatime", f"DataTime is missing in CN={packet.cn} of {packet.mn}")
+    return _at(time, span, profile)
+
+
 _ASSUMED, _NOTHING = -2, -1
 """Behind the texts of a packet stand the flag that a missing one is taken for, and None."""
 
