@@ -1,14 +1,18 @@
 """One table maps errors to HTTP; machines get an RFC 9457 problem, people a page that says what to do next."""
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.template import loader
 from django.utils.translation import gettext as _
+from django.views import defaults
 
 from gis.errors import GeometryError, GeometryTooLarge, SpatialError, VectorTooLarge
 from services.access.errors import AccessError, Conflict, Invalid, LogInNeeded, NotFound, Refused, TooLarge, TooMany
@@ -33,7 +37,12 @@ STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (BadRequest, 400, "bad-request"),
     (PermissionDenied, 403, "refused"),
     (Http404, 404, "not-found"),
+    # The server is away, full, without a free connection, or somebody holds what is wanted (F06, F11, F12).
+    (OperationalError, 503, "unavailable"),
+    (InterfaceError, 503, "unavailable"),
 )
+RETRY_AFTER = "5"
+"""Seconds."""
 
 
 class Problems:
@@ -62,6 +71,8 @@ def status_of(error: Exception) -> tuple[int, str]:
 def answer(request: HttpRequest, error: Exception) -> HttpResponse:
     """The answer to an error, for a person or for a machine."""
     status, name = status_of(error)
+    if status == 503:
+        return unavailable(request, error)
     if status == 500:
         log.exception("%s %s failed", request.method, request.path)
     detail = _("服务器出错，已记录。") if status == 500 else (str(error) or _("请求有误。"))
@@ -70,6 +81,25 @@ def answer(request: HttpRequest, error: Exception) -> HttpResponse:
             return HttpResponseRedirect(f"/login?next={quote(request.get_full_path())}")
         return _waited(render(request, "error.html", {"status": status, "detail": detail}, status=status), error)
     return _waited(problem(status, name, detail, error), error)
+
+
+def unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The answer while the database does not do its work: at once, and without another question to it."""
+    log.warning("%s %s: the database is not available: %s", request.method, request.path, error)
+    if _wants_page(request):
+        response = HttpResponse(loader.get_template("503.html").render(), status=503)
+    else:
+        response = problem(503, "unavailable", _("数据库暂时不可用，请稍后再试。"))
+    response.headers["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's last resort, for what a middleware raised before any view."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError | InterfaceError):
+        return unavailable(request, error)
+    return defaults.server_error(request)
 
 
 def problem(status: int, name: str, detail: str, error: Exception | None = None) -> JsonResponse:

@@ -110,6 +110,13 @@ DATABASES = {
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
+            # A network that is cut without a word is noticed within ten seconds, and of several hosts the one that
+            # writes is taken; over the socket of the same machine both say nothing.
+            "tcp_user_timeout": "10000",
+            "keepalives_idle": "4",
+            "keepalives_interval": "2",
+            "keepalives_count": "3",
+            "target_session_attrs": "read-write",
             # Parallel workers rebuild PROJ pipelines and ruin tiles; nothing of the web runs for half a minute.
             "options": "-c max_parallel_workers_per_gather=0 -c jit=off -c datestyle=ISO"
             + ("" if Path(sys.argv[0]).name == "manage.py" else " -c statement_timeout=30s -c lock_timeout=10s"),
@@ -168,6 +175,8 @@ WHITENOISE_MAX_AGE = 3600
 # Vite names what it builds by its content: such a file never changes.
 WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/.+-[\w-]{8}\.\w+$"
 MEDIA_ROOT = Path(os.environ.get("ZHUTU_MEDIA", LOCAL / "media"))
+# Whose filling up administrators hear of.
+DISKS = [Path(name) for name in os.environ.get("ZHUTU_DISKS", str(MEDIA_ROOT)).split(":") if name]
 # Where the MQTT broker's files are: the gateway writes who may come in.
 MQTT_FOLDER = Path(os.environ.get("ZHUTU_MQTT", LOCAL / "run" / "mosquitto"))
 FILE_UPLOAD_PERMISSIONS = 0o640

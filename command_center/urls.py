@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from command_center import device_files, feed_push, surfaces, tiles
 
 urlpatterns: list[URLPattern | URLResolver] = []
+handler500 = "command_center.errors.server_error"
 
 
 def healthz(request: HttpRequest) -> HttpResponse:

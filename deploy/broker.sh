@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # broker.sh FOLDER PORT: a Mosquitto of our own in that folder, in the foreground. Nobody enters without a password;
-# the gateway writes the file of passwords, and a device may write only under its own name.
+# the gateway writes the file of passwords, and a device may write only under its own name. Root starts it as another.
 set -euo pipefail
+# shellcheck source=deploy/packages.sh
+source "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
 folder=$(realpath "$1")
 port=$2
 umask 077
@@ -23,7 +25,6 @@ END_OF_FILE
 cat >mosquitto.conf <<END_OF_FILE
 per_listener_settings false
 listener $port ${MQTT_HOST:-127.0.0.1}
-user $(id -un)
 pid_file $folder/broker.pid
 allow_anonymous false
 password_file $folder/passwords
@@ -42,4 +43,14 @@ log_type warning
 log_type notice
 connection_messages false
 END_OF_FILE
-exec "$(command -v mosquitto || echo /usr/sbin/mosquitto)" -c mosquitto.conf
+command=("$(find_mosquitto)" -c mosquitto.conf)
+if [ "$(id -u)" -eq 0 ]; then
+  user=$(broker_user)
+  chown -R "$user:" .
+  as_broker test -r "$folder/mosquitto.conf" || {
+    echo "zhutu: the user $user cannot enter $folder: allow it to enter the folders above." >&2
+    exit 1
+  }
+  command=(setpriv --reuid="$user" --regid="$(id -gn "$user")" --init-groups -- "${command[@]}")
+fi
+exec "${command[@]}"

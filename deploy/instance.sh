@@ -15,6 +15,7 @@ use_instance() {
 
 # make_instance: the folder and an empty log.
 make_instance() {
+  [ -e "$STATE/mosquitto" ] || rm -f "$STATE/mosquitto"
   mkdir -p "$STATE/media" "$STATE/redis" "$STATE/mosquitto"
   : >"$LOG"
 }
@@ -45,7 +46,7 @@ members() {
     { read -r line <"$stat"; } 2>/dev/null || continue
     pid=${line%% *}
     read -r _ _ group _ <<<"${line##*) }"
-    if [ "$group" = "$leader" ] && [ "$(readlink "/proc/$pid/cwd")" = "$2" ]; then echo "$pid"; fi
+    if [ "$group" = "$leader" ] && [ "/proc/$pid/cwd" -ef "$2" ]; then echo "$pid"; fi
   done
 }
 
@@ -98,9 +99,21 @@ start_redis() {
   fail "Redis did not start; the details are in $STATE/redis.log"
 }
 
+# make_broker_folder: .local/<instance>/mosquitto, or a link to a folder that the broker's user can reach.
+make_broker_folder() {
+  local folder=/var/lib/zhutu-$PLACE_HASH/$INSTANCE-mosquitto
+  if [ "$(id -u)" -ne 0 ] || [ -L "$STATE/mosquitto" ] || as_broker test -x "$STATE"; then return; fi
+  mkdir -p "$folder"
+  # What an earlier version kept moves along.
+  cp -a "$STATE/mosquitto/." "$folder/"
+  rm -rf "$STATE/mosquitto"
+  ln -s "$folder" "$STATE/mosquitto"
+}
+
 # start_mosquitto: only where devices come in; tests start brokers of their own.
 start_mosquitto() {
   local wait
+  make_broker_folder
   ! leads mosquitto "$STATE/mosquitto" || return 0
   start_process mosquitto "$STATE/mosquitto" bash "$ROOT/deploy/broker.sh" "$STATE/mosquitto" "$MQTT_PORT"
   for ((wait = 0; wait < 50; wait++)); do
@@ -124,6 +137,7 @@ ZHUTU_REDIS_URL=unix://$REDIS_SOCKET
 ZHUTU_SECRET_KEY=$(<"$STATE/secret")
 ZHUTU_MEDIA=$STATE/media
 ZHUTU_MQTT=$STATE/mosquitto
+ZHUTU_DISKS=$STATE/media:$PG
 PORT=${PORT:-8000}
 LIVE_PORT=${LIVE_PORT:-8900}
 END
@@ -140,15 +154,16 @@ start_services() {
   write_env
 }
 
-# What run.sh starts, in the order in which it ends: devices before the gateway, the gateway before what it feeds.
-PROGRAMS='simulator gateway telemetry alarms surfaces notify live web worker'
+# What run.sh starts, in the order in which it ends: devices before the gateway, the gateway before what it feeds. The
+# keeper, which would start them again, ends before them all.
+PROGRAMS=${ZHUTU_PROGRAMS:-simulator gateway telemetry alarms surfaces notify live web worker}
 
 # stop_instance: true when there was something to stop.
 stop_instance() {
   local stopped=1 name
   [ -d "$STATE" ] || return 1
   rm -f "$STATE/wanted"
-  for name in $PROGRAMS; do
+  for name in keeper $PROGRAMS; do
     ! stop_process "$name" "$ROOT" || stopped=0
   done
   ! stop_process mosquitto "$STATE/mosquitto" || stopped=0

@@ -35,6 +35,14 @@ find_chromium() { command -v chromium || command -v google-chrome || command -v 
 # Debian puts it where an ordinary user does not look.
 find_mosquitto() { command -v mosquitto || { [ -x /usr/sbin/mosquitto ] && echo /usr/sbin/mosquitto; }; }
 
+# broker_user: as whom root starts it. as_broker COMMAND...: run as that user.
+broker_user() { if id mosquitto >/dev/null 2>&1; then echo mosquitto; else echo nobody; fi; }
+as_broker() {
+  local user
+  user=$(broker_user)
+  setpriv --reuid="$user" --regid="$(id -gn "$user")" --init-groups -- "$@"
+}
+
 # missing_packages run|test: "postgis" stands for the PostgreSQL and PostGIS packages of the best version on offer.
 missing_packages() {
   find_postgres 17 16 15 >/dev/null || echo postgis
@@ -48,6 +56,8 @@ missing_packages() {
   # Ubuntu's is a snap that cannot run in a container: test.sh lets Playwright bring its own there.
   find_chromium >/dev/null || grep -qx 'ID=ubuntu' /etc/os-release || echo chromium
   compgen -G '/usr/share/fonts/*/*/*CJK*' >/dev/null || echo fonts-noto-cjk
+  # Clocks that jump.
+  compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || echo libfaketime
 }
 
 # may_sudo: without a password, or with one asked for on the terminal.

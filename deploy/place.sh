@@ -75,4 +75,5 @@ step() {
 source deploy/packages.sh
 source deploy/environment.sh
 source deploy/instance.sh
+source deploy/programs.sh
 source deploy/cluster.sh

@@ -11,7 +11,8 @@ JT808_PORT=${JT808_PORT:-9808}
 HTTP_PORT=${HTTP_PORT:-9180}
 MQTT_PORT=${MQTT_PORT:-9883}
 EXISTING_PORT=${EXISTING_PORT:-9190}
-PORTS='PORT LIVE_PORT HJ212_PORT JT808_PORT HTTP_PORT MQTT_PORT EXISTING_PORT'
+# shellcheck disable=SC2086 # what is started again later needs them
+export $PORTS
 for name in $PORTS; do
   if ! [[ ${!name} =~ ^[1-9][0-9]{0,4}$ ]] || [ "${!name}" -gt 65535 ]; then
     fail "$name must be a number from 1 to 65535, not '${!name}'."
@@ -32,27 +33,16 @@ healthy() {
 everything_runs() {
   RUNNING_PORT=$(sed -n 's/^PORT=//p' "$STATE/env" 2>/dev/null) || return 1
   local name
-  for name in $PROGRAMS; do leads "$name" "$ROOT" || return 1; done
+  for name in keeper $PROGRAMS; do leads "$name" "$ROOT" || return 1; done
   leads redis "$STATE/redis" && leads mosquitto "$STATE/mosquitto" && postgres_running && healthy "$RUNNING_PORT"
 }
 
 start_product() {
-  # A second thread, because the first mostly waits for PostgreSQL.
-  start_process web "$ROOT" python -m granian --interface wsgi command_center.wsgi:application --host 127.0.0.1 --port "$PORT" \
-    --workers 2 --blocking-threads 2 --no-ws --respawn-failed-workers
-  start_process live "$ROOT" python -m granian --interface asgi command_center.live:application --host 127.0.0.1 --port "$LIVE_PORT" \
-    --workers 1 --no-ws --workers-kill-timeout 2 --respawn-failed-workers
-  start_process worker "$ROOT" python -m celery -A command_center worker --concurrency 1 --loglevel INFO --without-gossip --without-mingle
-  start_process gateway "$ROOT" python manage.py gateway "hj212:$HJ212_PORT" "jt808:$JT808_PORT" "http:$HTTP_PORT" "mqtt:$MQTT_PORT"
-  start_process telemetry "$ROOT" python manage.py telemetry
-  start_process surfaces "$ROOT" python manage.py surfaces
-  start_process alarms "$ROOT" python manage.py alarms
-  start_process notify "$ROOT" python manage.py notify
-  start_process simulator "$ROOT" python manage.py simulate --register 60 --works 11 --past 72 --port "$HJ212_PORT" --interval 20 \
-    --trucks 10 --to projects --history 4 --jt808-port "$JT808_PORT" \
-    --existing-port "$EXISTING_PORT" \
-    --boxes 4 --web "http://127.0.0.1:$PORT" --memory "$STATE/witness"
+  local name
+  for name in $(printf '%s\n' $PROGRAMS | tac); do start_program "$name"; done
 }
+
+start_keeper() { start_process keeper "$ROOT" bash "$ROOT/deploy/keep.sh" run; }
 
 await_product() {
   local wait name
@@ -66,14 +56,11 @@ await_product() {
   fail "the product does not answer on ports $PORT and $LIVE_PORT after a minute; the details are in $STATE/web.log and live.log"
 }
 
-# watch_product: until Ctrl-C, `make stop` or the death of a process.
+# watch_product: until Ctrl-C or `make stop`; what dies meanwhile the keeper starts again, and the keeper this does.
 watch_product() {
-  local name
   while sleep 1; do
     [ "$(cat "$STATE/wanted" 2>/dev/null)" = $$ ] || { TIDY=no && say "stopped" && return; }
-    for name in $PROGRAMS; do
-      leads "$name" "$ROOT" || fail "the $name process ended; the details are in $STATE/$name.log"
-    done
+    lives keeper "$ROOT" || start_keeper
   done
 }
 
@@ -110,6 +97,7 @@ step "filling the demo city" python manage.py demo
 echo $$ >"$STATE/wanted"
 start_product
 await_product
+start_keeper
 say "Zhutu 筑图 runs at http://127.0.0.1:$PORT"
 say "OGC API landing page: http://127.0.0.1:$PORT/ogc/"
 python manage.py demo --accounts

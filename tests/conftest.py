@@ -236,3 +236,18 @@ def monitor(server: Server) -> str:
     """The id of a dust monitor in the owner's county."""
     query = "select id from environment_monitor where region_id like '511702%%' order by name limit 1"
     return str(server.sql(query)[0][0])
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Any]:
+    """A PostgreSQL and a Redis of their own, with empty tables, for tests that kill them or fill their disks."""
+    # Only where it is asked for: it stands on the product's scripts.
+    from tests.ingest.gateways.machine import Machine
+
+    found = Machine()
+    try:
+        found.start()
+        found.migrate()
+        yield found
+    finally:
+        found.stop()

@@ -306,7 +306,12 @@ def _presence(key: str) -> str:
 
 def _reason(code: str) -> str:
     """Why a reading was not taken, in words."""
-    known = {"clock": _("时间超出允许范围"), "factor": _("因子编码无法识别"), "device": _("设备未登记")}
+    known = {
+        "clock": _("时间超出允许范围"),
+        "factor": _("因子编码无法识别"),
+        "device": _("设备未登记"),
+        "refused": _("数据库拒绝写入"),
+    }
     return known.get(code, code)
 
 

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 
 from ingest.gateways.committer import Message
 from ingest.gateways.connection import Connection, Host
 from ingest.gateways.questions import Questions
+from ingest.gateways.spoiled import Key, Spoiled
 from ingest.protocols.hj212 import machines, replies
 from ingest.protocols.hj212.assembly import Assembler
 from ingest.protocols.hj212.errors import BadPacket, Refused
@@ -19,13 +21,15 @@ from ingest.protocols.hj212.packets import Packet, decode
 from ingest.protocols.hj212.profile import Profile
 from ingest.protocols.readings import Reading
 from services.catalog.sealed import CannotOpen, unseal
+from services.telemetry.batches import Row
 from services.telemetry.devices import KEY_FOR, Admitted
 from services.telemetry.gaps import Gap
 
 log = logging.getLogger(__name__)
 
 PORT = 9212
-CLOCK_AGAIN = timedelta(hours=1)
+CLOCK_AGAIN = 3600.0
+"""Seconds until a device is told the time again."""
 AHEAD, BEHIND = timedelta(minutes=5), timedelta(days=30)
 """How far a device's clock may be from ours before it is told the time (F14)."""
 
@@ -42,6 +46,7 @@ class Gateway(Host["Dialogue"]):
         super().__init__(dsn)
         self.questions = Questions(dsn, lambda: self.speaking)
         self._asking: asyncio.Task[None] | None = None
+        self.spoiled = Spoiled(self.directory)
         self._profiles: dict[int, tuple[Admitted, Profile]] = {}
 
     async def start(self, host: str, port: int) -> None:
@@ -60,8 +65,8 @@ class Gateway(Host["Dialogue"]):
         return Dialogue(self)
 
     def more_counts(self) -> Counter[str]:
-        """What was asked for and answered."""
-        return self.questions.counts
+        """What was asked for and answered, and what was put aside."""
+        return self.questions.counts + self.spoiled.counts
 
     def admit(self, connection: "Dialogue", known: Admitted, now: float) -> bool:
         """Whether a connection may speak for a device; what it missed is asked for anew."""
@@ -108,7 +113,7 @@ class Dialogue(Connection):
         self.gateway = gateway
         self.stream: Stream[Packet] = Stream(self._read)
         self.assembler = Assembler()
-        self.clock_told: datetime | None = None
+        self.clock_told = float("-inf")
         self.device: replies.Device | None = None
         """As it calls itself."""
 
@@ -213,16 +218,17 @@ class Dialogue(Connection):
         ack: Callable[[], None] = lambda: None  # noqa: E731
         if packet.ack_wanted:
             ack = lambda: self.send(replies.data_ack(packet, profile))  # noqa: E731
-        self.gateway.committer.put(Message(rows, ack, self._spoiled))
+        self.gateway.committer.put(Message(rows, ack, partial(self._spoiled, (known.id, packet.qn), rows, ack)))
 
     def _tell_time(self, packet: Packet, profile: Profile) -> None:
-        now = datetime.now(UTC)
-        if self.clock_told is None or now - self.clock_told > CLOCK_AGAIN:
-            self.clock_told = now
+        # By a clock that nobody sets (F13).
+        if monotonic() - self.clock_told > CLOCK_AGAIN:
+            self.clock_told, now = monotonic(), datetime.now(UTC)
             device = self.device or replies.Device(packet.mn, packet.pw, packet.st, packet.version)
             self.send(replies.clock_set(device, now, now, profile))
 
-    def _spoiled(self, error: Exception) -> None:
-        """The database refuses what the frame gave: it is not acknowledged, and the cause is in the log."""
+    def _spoiled(self, key: Key, rows: Sequence[Row], ack: Callable[[], None], error: Exception) -> None:
+        """The database refuses what the frame gave: it is not acknowledged until it is put aside (F27)."""
         self.gateway.counts["spoiled"] += 1
         log.error("readings of MN=%s are refused by the database: %s", self.known and self.known.number, error)
+        self.gateway.spoiled.refused(key, rows, ack)

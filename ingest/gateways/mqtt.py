@@ -202,4 +202,8 @@ def _write(file: Path, text: str) -> None:
     new = file.with_suffix(".new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         out.write(text)
+    if os.geteuid() == 0:
+        # The broker works as the owner of the folder.
+        owner = file.parent.stat()
+        os.chown(new, owner.st_uid, owner.st_gid)
     new.replace(file)

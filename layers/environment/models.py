@@ -1,5 +1,10 @@
 """Dust and noise monitors with their latest values, areas under control, and orders to remedy what was exceeded."""
 
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import date
+from uuid import UUID
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -9,10 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from gis.fields import MultiPolygonField, PointField
-from layers.environment.rules import MOST_PARTICLES
+from layers.environment.rules import EARTH, MOST_PARTICLES, STAGES
 from services.alarms.models import Level
 from services.catalog.models import Feature, Record
 from services.catalog.quantities import Quantity
+from services.limits.standing import Stages
 
 NOT_NEGATIVE = [MinValueValidator(0)]
 PARTICLES = [MinValueValidator(0), MaxValueValidator(MOST_PARTICLES)]
@@ -85,6 +91,25 @@ class Monitor(Feature):
     def clean(self) -> None:
         if self.off_duty and not self.off_duty_reason.strip():
             raise ValidationError({"off_duty_reason": _("请填写停止值守的原因。")})
+
+    @classmethod
+    def limit_stages(cls, features: Collection[UUID]) -> dict[UUID, Stages]:
+        """From which day on which stage, as dust limits know it, was reported of each monitor's project.
+
+        A demolition is one all the time. Before the first report, and where nothing is known, there is none.
+        """
+        found: dict[UUID, Stages] = {}
+        mine = cls.objects.filter(pk__in=features, project__isnull=False)
+        for pk, kind, stage, begun in mine.values_list("pk", "project__kind", "project__stage", "project__start_date"):
+            if kind == "demolition" or stage in STAGES:
+                since = date.min if kind == "demolition" else begun or date.min
+                found[pk] = [(since, EARTH if kind == "demolition" else STAGES[stage])]
+        reported = mine.exclude(project__kind="demolition").filter(project__progress_reports__stage__in=STAGES)
+        names = ("pk", "project__progress_reports__reported_on", "project__progress_reports__stage")
+        dated: dict[UUID, Stages] = defaultdict(list)
+        for pk, day, stage in reported.order_by("project__progress_reports__reported_on").values_list(*names):
+            dated[pk].append((day, STAGES[stage]))
+        return found | dated
 
 
 class Calibration(Record):

@@ -124,6 +124,8 @@ CLASS = "2"
 JUDGED = (
     *(Judged(code, Span.DAY, "GB 3095", 1440) for code in ("a34002", "a34004", "a21026", "a21004", "a21005")),
     *(Judged(code, Span.HOUR, "GB 3095", 60) for code in ("a21026", "a21004", "a21005", "a05024")),
+    Judged("a34002", Span.HOUR, "DB13/2934", 60),
+    Judged("a34001", Span.HOUR, "DB61/1078", 60),
     Judged("LA", Span.DAYTIME, "GB 12523", 20),
     Judged("LA", Span.NIGHT, "GB 12523", 20),
 )

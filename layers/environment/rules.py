@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext_noop as _
 
-from services.alarms.declared import Alarm
+from services.alarms.declared import Alarm, Detection
 from services.limits.rows import DAY as DAYTIME
 from services.limits.rows import NIGHT, YEAR, Limit, Scale, scale_at
 from services.notify.models import Kind
@@ -195,6 +195,10 @@ def _noise(version: str, begin: date, end: date | None) -> Iterable[Limit]:
 
 
 EARTH, BUILDING = _("拆除、土石方及回填"), _("其他施工阶段")
+STAGES = {
+    "earthwork": EARTH, "foundation": BUILDING, "structure": BUILDING, "fit_out": BUILDING, "handover": BUILDING,
+}  # fmt: skip
+"""The stage of a project → the stage as dust limits know it."""
 DUST = (
     Limit(
         "DB13/2934", "2019", PM10, HOUR, 80, date(2019, 4, 1), "DB13/2934-2019：小时均值与县（市、区）背景值之差",
@@ -261,6 +265,19 @@ ALARMS = (
         "tsp", _("扬尘15分钟均值超标"), MONITORS, TSP, window=15, standard="DB51/2682", minutes=15, region="510000",
         clear="value <= limit * 0.9", orange_when="value > limit * 1.5", red_when="value > limit * 2.0",
         clear_minutes=5, citation="DB51/2682-2020（待核对）",
+    ),
+    Alarm(
+        "tsp-shaanxi", _("扬尘小时均值超标"), MONITORS, TSP, span=2, standard="DB61/1078", minutes=HOUR,
+        region="610000", orange_when="value > limit * 1.5", citation="DB61/1078-2017：按施工阶段",
+    ),
+    Alarm(
+        "tsp-liaoning", _("扬尘5分钟均值超标"), MONITORS, TSP, window=5, standard="DB21/2642", minutes=5,
+        region="210000", clear="value <= limit * 0.9", clear_minutes=5, citation="DB21/2642-2016",
+    ),
+    Alarm(
+        "pm10-hebei", _("扬尘超出背景值"), MONITORS, PM10, span=2, standard="DB13/2934", minutes=HOUR, region="130000",
+        condition="value > limit && n_today > allowed", clear="value <= limit",
+        citation="DB13/2934-2019：小时均值与县（市、区）背景值之差，每日不超过2次",
     ),
     Alarm(
         "pm10-high", _("PM10浓度过高"), MONITORS, PM10, window=15, threshold=350, clear="value <= limit * 0.9",
@@ -331,3 +348,12 @@ WORDINGS = (
     ),
 )  # fmt: skip
 """How messages about orders are worded at first: key, kind of channel, language, subject, body."""
+
+OWN = "项目约定：标准未规定，以现场数据核定"
+DETECTORS = (
+    Detection(TSP, flat_hours=4, spike=10, floor=500, step=300, citation=OWN),
+    Detection(PM10, flat_hours=4, spike=10, floor=300, step=300, citation=OWN),
+    Detection(PM25, flat_hours=4, spike=10, floor=200, step=300, citation=OWN),
+    Detection("LA", flat_hours=2, spike=1.6, floor=90, citation=OWN),
+)
+"""Whole numbers of clean air may stay the same for hours; a sound level never does."""

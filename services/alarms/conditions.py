@@ -12,6 +12,7 @@ VARIABLES = {
     "latest": gettext_lazy("最新一个数值"),
     "limit": gettext_lazy("监测当时执行的限值"),
     "low": gettext_lazy("监测当时执行的下限"),
+    "allowed": gettext_lazy("监测当时执行的每日允许超标次数"),
     "n_exceeded": gettext_lazy("至此连续超过限值的次数"),
     "minutes": gettext_lazy("至此连续超过限值的分钟数"),
     "n_today": gettext_lazy("当日至此超过限值的次数"),
@@ -32,8 +33,8 @@ FUNCTIONS = {
 }  # fmt: skip
 """No loops, no texts: a condition takes microseconds."""
 _SAMPLE: dict[str, Any] = {
-    "value": 80.5, "latest": 81.5, "limit": 70.0, "low": 6.0, "n_exceeded": 3, "minutes": 12.5, "n_today": 4,
-    "night": True, "hour": 23, "weekday": 5, "month": 11, "quality": "good", "n_bad": 0,
+    "value": 80.5, "latest": 81.5, "limit": 70.0, "low": 6.0, "allowed": 2, "n_exceeded": 3, "minutes": 12.5,
+    "n_today": 4, "night": True, "hour": 23, "weekday": 5, "month": 11, "quality": "good", "n_bad": 0,
 }  # fmt: skip
 SAMPLES = (
     _SAMPLE,

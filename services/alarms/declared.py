@@ -1,10 +1,10 @@
-"""The rules that domains declare as ``ALARMS`` in their ``rules``, the deadlines and the wordings: first rows."""
+"""The rules and detectors that domains declare as ``ALARMS`` and ``DETECTORS``, deadlines and wordings: first rows."""
 
 from dataclasses import asdict, dataclass
 from datetime import date
 
 from services.accounts.roles import Role
-from services.alarms.models import Deadline, Level, Rule
+from services.alarms.models import Deadline, Detector, Level, Rule
 from services.alarms.wordings import WORDINGS
 from services.limits.declared import rules
 from services.notify.models import Template
@@ -51,6 +51,21 @@ class Alarm:
     enabled: bool = True
 
 
+@dataclass(frozen=True)
+class Detection:
+    """What is odd for a factor, as a domain declares it; ``models.Detector`` says what each number means."""
+
+    factor: str
+    flat_hours: int
+    spike: float
+    floor: float
+    citation: str
+    step: float = 0
+    least: int = 10
+    before_hours: int = 24
+    valid_from: date = SINCE
+
+
 DEADLINES = (
     (Level.RED, Deadline.Step.ACKNOWLEDGE, 15, (Role.COMMANDER,), ""),
     (Level.RED, Deadline.Step.HANDLE, 120, (Role.COMMANDER,), ""),
@@ -74,6 +89,12 @@ def write(using: str = "default") -> None:
             values = asdict(alarm)
             number = factors.get(values.pop("factor"))
             Rule.objects.using(using).create(**{**values, "roles": list(alarm.roles)}, factor_id=number)
+    detected = set(Detector.objects.using(using).values_list("factor", "valid_from"))
+    for row in rules("DETECTORS"):
+        if row.factor in factors and (factors[row.factor], row.valid_from) not in detected:
+            values = asdict(row)
+            number = factors[values.pop("factor")]
+            Detector.objects.using(using).create(**values, factor_id=number)
     if not Deadline.objects.using(using).exists():
         Deadline.objects.using(using).bulk_create(
             Deadline(level=level, step=step, minutes=minutes, roles=[r.value for r in roles], raise_to=raise_to)

@@ -6,57 +6,32 @@ mean, limit or alarm; its hour is computed again, and the rules on quality make 
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import psycopg
 
+from services.alarms.models import Detector
+from services.limits.rows import day_of
 from services.telemetry import rollups
-from services.telemetry.models import Factor
 from services.telemetry.spans import Quality, Span
 
-HOUR = timedelta(hours=1)
-LEAST = 10
-"""Valid readings that an hour needs to be looked at."""
-BEFORE = timedelta(hours=24)
-"""How far back the usual level is taken from."""
+Hour = tuple[int, datetime]
+"""A device and where its hour begins."""
 
 
-class Detector(NamedTuple):
-    """What is odd for a factor: our own figures, as no standard gives any."""
-
-    flat_hours: int
-    """Hours without any change after which it is a flat line, or a dead channel where the value is zero."""
-    spike: float
-    """Times the median of its hour, and of both its neighbours, that make one value a spike."""
-    floor: float
-    """Below it nothing is a spike."""
-    step: float
-    """An hour this many times below the median of the last day has a wrong unit; 0: not looked at."""
-
-
-DETECTORS = {
-    "a34001": Detector(4, 10, 500, 300),
-    "a34002": Detector(4, 10, 300, 300),
-    "a34004": Detector(4, 10, 200, 300),
-    "LA": Detector(2, 1.6, 90, 0),
-}
-"""Factor code → detector. Whole numbers of clean air may stay the same for hours; a sound level never does."""
-
-
-def detect(link: psycopg.Connection, hours: Iterable[tuple[int, datetime]]) -> int:
-    """Look at finished hours (device and begin) and mark what is odd; returns how many readings were marked."""
+def detect(link: psycopg.Connection, hours: Iterable[Hour]) -> int:
+    """Look at finished hours and mark what is odd; returns how many readings were marked."""
     found = sorted(set(hours))
     if not found:
         return 0
-    devices, begins = (list(column) for column in zip(*found, strict=True))
     marked = 0
-    for code, detector in DETECTORS.items():
-        number = Factor.objects.filter(code=code).values_list("pk", flat=True).first()
+    for detector, some in _in_force(found):
+        devices, begins = (list(column) for column in zip(*some, strict=True))
         given = {
-            "devices": devices, "begins": begins, "factor": number, "hour": int(Span.HOUR), "least": LEAST,
+            "devices": devices, "begins": begins, "factor": detector.factor_id, "hour": int(Span.HOUR),
             "flat": int(Quality.FLAT), "dead": int(Quality.DEAD), "spike": int(Quality.SPIKE),
-            "unit": int(Quality.UNIT), "hours": detector.flat_hours, "times": detector.spike,
-            "floor": detector.floor, "step": detector.step, "before": BEFORE,
+            "unit": int(Quality.UNIT), "least": detector.least, "hours": detector.flat_hours,
+            "times": detector.spike, "floor": detector.floor, "step": detector.step,
+            "before": timedelta(hours=detector.before_hours),
         }  # fmt: skip
         for query in (_FLAT, _SPIKE, *((_STEP,) if detector.step else ())):
             rows = link.execute(query, given).fetchall()
@@ -65,6 +40,22 @@ def detect(link: psycopg.Connection, hours: Iterable[tuple[int, datetime]]) -> i
                 rollups.mark(link, [device], begin, end + timedelta(microseconds=1))
                 link.execute(_ARRIVED, [device, begin, end, device])
     return marked
+
+
+def _in_force(hours: list[Hour]) -> list[tuple[Detector, list[Hour]]]:
+    """Each detector with the hours that it looks at: those from its day on, until the next one's of the same factor."""
+    table = list(Detector.objects.order_by("factor", "-valid_from"))
+    found = []
+    for n, detector in enumerate(table):
+        newer = table[n - 1] if n and table[n - 1].factor_id == detector.factor_id else None
+        some = [
+            (device, at)
+            for device, at in hours
+            if detector.valid_from <= day_of(at) and (newer is None or day_of(at) < newer.valid_from)
+        ]
+        if some:
+            found.append((detector, some))
+    return found
 
 
 def _spans(rows: list[tuple[int, datetime]]) -> list[tuple[int, datetime, datetime]]:

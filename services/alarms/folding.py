@@ -216,10 +216,10 @@ def _known(
     since = state.over_since
     return {
         "value": value, "latest": reading.value, "limit": limit.value if limit else None,
-        "low": limit.low if limit else None, "n_exceeded": state.n_exceeded, "n_today": state.n_today,
-        "minutes": (reading.at - since).total_seconds() / 60 if since else 0.0, "n_bad": state.n_bad,
-        "quality": reading.quality, "night": period_of(reading.at) == NIGHT, "hour": here.hour,
-        "weekday": here.isoweekday(), "month": here.month,
+        "low": limit.low if limit else None, "allowed": limit.allowed if limit else 0,
+        "n_exceeded": state.n_exceeded, "n_today": state.n_today, "n_bad": state.n_bad,
+        "minutes": (reading.at - since).total_seconds() / 60 if since else 0.0, "quality": reading.quality,
+        "night": period_of(reading.at) == NIGHT, "hour": here.hour, "weekday": here.isoweekday(), "month": here.month,
     }  # fmt: skip
 
 

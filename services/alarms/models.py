@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -123,6 +124,42 @@ class Rule(models.Model):
             problems["valid_to"] = _("失效日期应晚于启用日期。")
         if problems:
             raise ValidationError(problems)
+
+
+class Detector(models.Model):
+    """What is odd for a factor, from a day on: what a broken sensor sends."""
+
+    factor = models.ForeignKey(Factor, models.PROTECT, verbose_name=_("监测因子"), related_name="+")
+    least = models.PositiveSmallIntegerField(
+        _("最少有效数"), default=10, validators=[MinValueValidator(3)], help_text=_("有效数据少于该数的小时不检查。")
+    )
+    flat_hours = models.PositiveSmallIntegerField(
+        _("恒值时长（小时）"), validators=[MinValueValidator(1)],
+        help_text=_("连续这么多小时没有任何变化视为恒值，为零时视为无信号。"),
+    )  # fmt: skip
+    spike = models.FloatField(
+        _("尖峰倍数"), validators=[MinValueValidator(1)],
+        help_text=_("单个值超过该小时中位数及前后相邻值的这么多倍视为尖峰。"),
+    )  # fmt: skip
+    floor = models.FloatField(_("尖峰下限"), default=0, help_text=_("不高于该值的不视为尖峰。"))
+    step = models.FloatField(
+        _("单位错误倍数"), default=0, validators=[MinValueValidator(0)],
+        help_text=_("整小时低于此前中位数这么多倍视为单位错误，0为不检查。"),
+    )  # fmt: skip
+    before_hours = models.PositiveSmallIntegerField(
+        _("参照时长（小时）"), default=24, validators=[MinValueValidator(6)], help_text=_("中位数取自此前这么多小时。")
+    )
+    valid_from = models.DateField(_("启用日期"))
+    citation = models.CharField(_("依据"), max_length=200)
+
+    class Meta:
+        verbose_name = _("数据异常检测")
+        verbose_name_plural = _("数据异常检测")
+        ordering = ["factor", "valid_from"]
+        constraints = [models.UniqueConstraint(fields=["factor", "valid_from"], name="detector_once")]
+
+    def __str__(self) -> str:
+        return f"{self.factor} {self.valid_from}"
 
 
 class Deadline(models.Model):

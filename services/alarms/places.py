@@ -15,6 +15,7 @@ from services.alarms.models import Rule
 from services.catalog.layer import registry
 from services.limits import tables
 from services.limits.rows import Limit, day_of, limit_at
+from services.limits.standing import Backgrounds, Standing, standings
 from services.telemetry.models import Factor
 from services.telemetry.partitions import raw
 from services.telemetry.spans import Span
@@ -40,7 +41,7 @@ class Place(NamedTuple):
     minute_span: int
     areas: frozenset[UUID] = frozenset()
     """Of the areas that rules name, those that it lies in."""
-    grade: str = ""
+    standing: Standing = Standing()
 
     def step(self, span: Span) -> timedelta:
         """The usual time from one value of a span to the next."""
@@ -55,20 +56,19 @@ class Place(NamedTuple):
 def places(devices: Iterable[int]) -> dict[int, Place]:
     """The active devices with the features they are bound to; without those whose features rest."""
     rows = raw().execute(_PLACES, [list(devices)]).fetchall()
-    found = {row[0]: Place._make((*row[:-1], frozenset(row[-1]), "")) for row in rows}
+    found = {row[0]: Place._make((*row[:-1], frozenset(row[-1]), Standing())) for row in rows}
     by_layer: dict[str, list[Place]] = defaultdict(list)
     for place in found.values():
         by_layer[place.layer].append(place)
     for key, some in by_layer.items():
         layer = registry.get(key)
-        # A feature model names the field that says which class of a standard holds for it.
-        name = getattr(layer.model, "limited_by", "") if layer else ""
-        if layer and name:
-            grades = dict(layer.rows().filter(pk__in=[p.feature for p in some]).values_list("pk", name))
-            found.update((p.device, p._replace(grade=str(grades.get(p.feature, "")))) for p in some)
-        # And the one that says that it is off duty: nothing is judged there until it is back.
-        name = getattr(layer.model, "rested_by", "") if layer else ""
-        if layer and name:
+        if layer is None:
+            continue
+        known = standings(layer, {p.feature for p in some if p.feature})
+        found.update((p.device, p._replace(standing=known[p.feature])) for p in some if p.feature)
+        # A feature model names the field that says that it is off duty: nothing is judged there until it is back.
+        name = getattr(layer.model, "rested_by", "")
+        if name:
             resting = set(
                 layer.rows().filter(pk__in=[p.feature for p in some], **{name: True}).values_list("pk", flat=True)
             )
@@ -95,6 +95,7 @@ class Rules:
     now: datetime
     only: Iterable[Rule] | None = None
     _limits: dict[str, list[Limit]] = field(default_factory=dict)
+    _around: dict[str, Backgrounds] = field(default_factory=dict)
 
     @cached_property
     def all(self) -> list[Rule]:
@@ -152,14 +153,16 @@ class Rules:
             return lambda at: fixed if rule.threshold is not None and in_force(at) else None
 
         rows = [row for row in self.rows(rule.standard) if row.factor == code]
+        around = self._around.setdefault(place.layer, Backgrounds(place.layer))
 
         def limit(at: datetime) -> Limit | None:
             if not in_force(at):
                 return None
-            return limit_at(
-                rows, code, at, minutes=rule.minutes, grade=rule.grade or place.grade, stage=rule.stage,
-                region=place.region, given=given(at),
+            row = limit_at(
+                rows, code, at, minutes=rule.minutes, grade=rule.grade or place.standing.grade,
+                stage=rule.stage or place.standing.stage(at), region=place.region, given=given(at),
             )  # fmt: skip
+            return around.above(row, place.feature, place.region, at, Span(rule.span))
 
         return limit
 

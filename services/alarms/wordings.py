@@ -37,6 +37,13 @@ _TEXTS = {
         ("已办结：{name} {title}", "{person}：{text}"),
         ("Closed: {name} {title}", "{person}: {text}"),
     ),
+    "disk-filling": (
+        ("磁盘空间不足：{name}", "{time} 已用 {value}{unit}，达到 {limit}{unit}。写满后将拒收数据，请清理或扩容。"),
+        (
+            "Disk is filling up: {name}",
+            "{value}{unit} in use at {time}, over {limit}{unit}. A full disk takes no data.",
+        ),
+    ),
     "alarm-false": (
         ("判为误报：{name} {title}", "{person}：{text}"),
         ("Found to be false: {name} {title}", "{person}: {text}"),

@@ -25,21 +25,16 @@ EDITED = (
 )  # fmt: skip
 """What a person sets of a fence."""
 MOST_POINTS = 10_000
+LOCK = 7_304_000
+"""Advisory lock of whoever gives events their places."""
 PLACES = {"polygon": ("Polygon", "MultiPolygon"), "circle": ("Point",), "corridor": ("LineString", "MultiLineString")}
 """Shape → what may be drawn for it."""
 
 
-class Mark(NamedTuple):
-    """How far somebody has read the events."""
-
-    written: int = 0
-    id: int = 0
-
-
 class Happened(NamedTuple):
-    """An event as another engine reads it."""
+    """An event as another engine reads it; ``mark`` is its place in the order of reading."""
 
-    mark: Mark
+    mark: int
     id: int
     fence: int
     fence_name: str
@@ -52,15 +47,28 @@ class Happened(NamedTuple):
     lat: float
 
 
-def since(mark: Mark = Mark(), limit: int = 1000) -> list[Happened]:  # noqa: B008
-    """The events written after those already read, in an order that misses none; hand back the last one's mark.
+def since(mark: int = 0, limit: int = 1000) -> list[Happened]:
+    """The events after those already read, in an order that misses none; hand back the last one's mark.
 
     Late events, of positions that came long after they were fixed, are among them: whoever raises live alarms leaves
-    them out.
+    them out. Call it outside a transaction.
     """
+    number()
     with connection.cursor() as cursor:
-        cursor.execute(_SINCE, [mark.written, mark.id, limit])
-        return [Happened(Mark(int(written), row[0]), *row) for written, *row in cursor.fetchall()]
+        cursor.execute(_SINCE, [mark, limit])
+        return [Happened(*row) for row in cursor.fetchall()]
+
+
+def number() -> int:
+    """Give committed events their places, each after those that committed before it; returns how many.
+
+    Whoever writes one cannot: the one that begins first may commit last. One reader at a time does it for all.
+    """
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        # In a statement of its own: so what the last one who numbered committed is seen.
+        cursor.execute("select pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute(_NUMBER)
+        return cursor.rowcount
 
 
 def layers(principal: Principal, action: str = "view") -> list[Layer]:
@@ -168,9 +176,13 @@ def _shown(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float)) else str(value)
 
 
-# A transaction that began earlier may still write a lower number: only what is before all open ones is handed out.
+_NUMBER = """
+update fences_event e set place = n.place
+from (select id, nextval('fences_place') as place from (
+    select id from fences_event where place is null order by id
+) w) n
+where e.id = n.id"""
 _SINCE = """
-select e.written::text::bigint, e.id, e.fence, f.name, e.feature, e.device, e.kind, e.at, e.late, e.lon, e.lat
+select e.place, e.id, e.fence, f.name, e.feature, e.device, e.kind, e.at, e.late, e.lon, e.lat
 from fences_event e join fences_fence f on f.id = e.fence
-where (e.written, e.id) > (%s::text::xid8, %s) and e.written < pg_snapshot_xmin(pg_current_snapshot())
-order by e.written, e.id limit %s"""
+where e.place > %s order by e.place limit %s"""

@@ -11,6 +11,7 @@ from services.access import gate
 from services.access.principal import Principal
 from services.catalog.layer import Layer
 from services.catalog.models import FeatureIndex
+from services.limits import standing
 from services.limits.rows import ZONE, Limit, limit_at
 from services.limits.tables import limits
 from services.telemetry.models import Factor
@@ -57,9 +58,10 @@ def exceedances(
     Only valid means count, a limit that is just reached is kept, and a value without a limit exceeds none.
     """  # fmt: skip
     standards = {name: limits(name) for name in {each.standard for each in judged}}
-    rows = {each: _rows(standards[each.standard], each) for each in judged}
-    least = {each: min(values) for each, found in rows.items() if (values := _values(found))}
     features = {row.pk: row for row in gate.restrict_index(principal, [layer]).defer("geom", "text", "grams")}
+    regions = {feature.region_code for feature in features.values()}
+    rows = {each: _rows(standards[each.standard], each, regions) for each in judged}
+    least = {each: value for each, found in rows.items() if (value := standing.least(found)) is not None}
     places = list(least)
     keys: dict[str, Any] = {
         "features": list(features), "begin": begin, "end": end, "codes": [each.factor for each in places],
@@ -76,12 +78,16 @@ def exceedances(
             for feature, at, span, code, value in cursor.fetchall():
                 known.setdefault((feature, at, span), {})[code] = value
     over = []
+    standings = standing.standings(layer, {row[0] for row in found})
+    around = standing.Backgrounds(layer.key)
     for key, at, place, value in found:
         each, feature = places[place], features[key]
+        when = at + _SHIFTS.get(each.span, timedelta(0))
         limit = limit_at(
-            rows[each], each.factor, at + _SHIFTS.get(each.span, timedelta(0)), minutes=each.minutes,
-            grade=grade(feature), region=feature.region_code, given=known.get((key, at, int(each.span))),
+            rows[each], each.factor, when, minutes=each.minutes, grade=grade(feature),
+            stage=standings[key].stage(when), region=feature.region_code, given=known.get((key, at, int(each.span))),
         )  # fmt: skip
+        limit = around.above(limit, key, feature.region_code, at, each.span)
         if limit is not None and limit.value is not None and value > limit.value:
             over.append(Exceedance(feature, at, each, value, limit))
             if len(over) == MOST:
@@ -114,15 +120,15 @@ def sheet(found: Iterable[Exceedance], time: Period) -> Sheet:
     return Sheet(headings, lines, notes=notes)
 
 
-def _rows(found: list[Limit], judged: Judged) -> list[Limit]:
-    # What holds only over a background value cannot be judged without it.
+def _rows(found: list[Limit], judged: Judged, regions: Iterable[str]) -> list[Limit]:
+    """The limits that may hold in the regions; a background is known of hours, so one over it holds for hours only."""
     return [
-        row for row in found if (row.factor, row.minutes) == (judged.factor, judged.minutes) and not row.over_background
+        row
+        for row in found
+        if (row.factor, row.minutes) == (judged.factor, judged.minutes)
+        and (not row.over_background or judged.span == Span.HOUR)
+        and (not row.region or any(region.startswith(row.region) for region in regions))
     ]
-
-
-def _values(rows: Iterable[Limit]) -> list[float]:
-    return [row.value for row in rows if row.value is not None]
 
 
 def _when(each: Exceedance) -> str:

@@ -106,8 +106,8 @@ def limit_at(
 ) -> Limit | None:
     """The limit in force at the moment of measuring: the most particular that applies, of equals the stricter.
 
-    Without ``minutes`` one of any span. A row with a class needs that class; a stage that is not known takes the
-    stricter one.
+    Without ``minutes`` one of any span. A row with a class needs that class; a stage that is not known, or that no
+    row names, takes the stricter one.
     """
     day, period, known = day_of(at), period_of(at), given or {}
     found = [
@@ -118,11 +118,12 @@ def limit_at(
         and row.valid_from <= day
         and (row.valid_to is None or day < row.valid_to)
         and row.grade in ("", grade)
-        and (row.stage in ("", stage) or not stage)
         and region.startswith(row.region)
         and row.period in ("", period)
         and (not row.given or (row.given in known and known[row.given] <= (row.given_most or 0)))
     ]
+    if stage and any(row.stage == stage for row in found):
+        found = [row for row in found if row.stage in ("", stage)]
     return min(found, key=_order, default=None)
 
 

@@ -38,11 +38,13 @@ def write(using: str = "default") -> None:
 SOURCES: tuple[dict[str, Any], ...] = (
     {
         "source": "exceedances", "label": _("PM10小时值超限"), "weight": 2.0, "window_h": 24, "half_life_h": 6.0,
-        "options": {"factor": "a34002", "above": 150.0}, "citation": _("起点，可调整"),
+        "options": {"factor": "a34002", "standard": "GB 3095", "minutes": 1440, "grade": "2"},
+        "citation": _("以监测时施行的GB 3095二级24小时限值为参照，可调整"),
     },
     {
         "source": "exceedances", "label": _("噪声小时值超限"), "weight": 1.0, "window_h": 24, "half_life_h": 6.0,
-        "options": {"factor": "LA", "above": 70.0}, "citation": _("GB 12523 昼间70分贝"),
+        "options": {"factor": "LA", "standard": "GB 12523", "minutes": 20},
+        "citation": _("GB 12523 监测时施行的昼间、夜间限值"),
     },
     {
         "source": "alarms", "label": _("告警"), "weight": 0.5, "window_h": 48, "half_life_h": 12.0,

@@ -9,12 +9,12 @@ EVERY = 20
 
 
 @shared_task(name="surfaces.due", ignore_result=True)
-def due() -> int:
-    """Compute every run that is due; it may run twice, late or beside itself."""
+def due(rest: float = 0.0) -> int:
+    """Compute every run that is due; it may run twice, late or beside itself. ``rest`` as for ``runs.work``."""
     done = 0
     while True:
         runs.plan()
-        some = runs.work()
+        some = runs.work(rest=rest)
         done += some
         if not some:
             return done

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
+@lru_cache(maxsize=64)
+def _boundary(wkb: bytes) -> str:
+    return digest(wkb.hex())
+
+
 def shape(region: Region) -> shapely.geometry.base.BaseGeometry:
     """A region's boundary as shapely reads it, EPSG:4490."""
     assert region.geom is not None
@@ -43,7 +49,7 @@ def shape(region: Region) -> shapely.geometry.base.BaseGeometry:
 def layout(region: Region, cell_m: int) -> Layout:
     """The lattice of a region's boundary of now."""
     assert region.geom is not None
-    boundary = digest(bytes(region.geom.wkb).hex())
+    boundary = _boundary(bytes(region.geom.wkb))
     west, south, east, north = (float(v) for v in region.geom.extent)
     width, height = (east - west) * 111_320 * np.cos(np.radians(south)), (north - south) * 110_900
     while width * height / cell_m**2 > MOST_CELLS:
@@ -81,27 +87,43 @@ def spread_out(of: Layout, values: bytes) -> raster.Values:
     return found
 
 
-def positions(of: Layout, stations: Sequence[Station]) -> surfaces.Floats:
+Member = tuple[str, float, float]
+"""A station as a network knows it: its feature and where that is."""
+
+
+def member(of: Station) -> Member:
+    """The station apart from what it measured."""
+    return str(of.feature), round(of.lon, 7), round(of.lat, 7)
+
+
+def positions(of: Layout, stations: Sequence[Member]) -> surfaces.Floats:
     """x and y of stations on the layout."""
-    lon, lat = np.array([s.lon for s in stations]), np.array([s.lat for s in stations])
+    lon, lat = np.array([s[1] for s in stations]), np.array([s[2] for s in stations])
     return np.stack(transformer(STORAGE_SRID, of.srid).transform(lon, lat), axis=-1)
 
 
 @transaction.atomic
-def network(of: Layout, stations: Sequence[Station], parameters: dict[str, Any]) -> Network:
-    """What the cells of a layout hear of these stations; made anew when the stations or the parameters change."""
+def network(of: Layout, stations: Sequence[Member], parameters: dict[str, Any], *, exact: bool = False) -> Network:
+    """What the cells of a layout hear of these stations and, unless it is to be ``exact``, of others beside them.
+
+    It is made anew when a station comes or moves, or the parameters change; a station that is silent for an hour
+    changes nothing.
+    """
     power, radius, most = (parameters[name] for name in ("power", "radius_m", "most"))
-    key = digest(power, radius, most, [(s.feature, round(s.lon, 7), round(s.lat, 7)) for s in stations])
-    found = Network.objects.filter(layout=of, key=key).first()
-    now = timezone.now()
-    if found is not None:
-        if found.used_at < now - timedelta(hours=1):
-            Network.objects.filter(pk=found.pk).update(used_at=now)
-        return found
+    rule, key = digest(power, radius, most), digest(power, radius, most, list(stations))
+    wanted, now = set(stations), timezone.now()
+    for found in Network.objects.filter(layout=of, rule=rule).order_by("-used_at"):
+        if found.key == key if exact else wanted <= {(name, lon, lat) for name, lon, lat in found.members}:
+            if found.used_at < now - timedelta(hours=1):
+                Network.objects.filter(pk=found.pk).update(used_at=now)
+            return found
     held = min(HELD * most, len(stations))
     made, fresh = Network.objects.get_or_create(
-        layout=of, key=key, defaults={"stations": len(stations), "held": held, "used_at": now}
-    )
+        layout=of, key=key,
+        defaults={
+            "rule": rule, "members": list(stations), "stations": len(stations), "held": held, "used_at": now,
+        },
+    )  # fmt: skip
     if not fresh:
         return made
     centres = lattice(of).centres()[inside(of).ravel()]

@@ -149,6 +149,8 @@ class Network(models.Model):
 
     layout = models.ForeignKey(Layout, models.CASCADE, verbose_name=_("网格"), related_name="networks")
     key = models.CharField(_("站点与参数摘要"), max_length=32)
+    rule = models.CharField(_("参数摘要"), max_length=32)
+    members = models.JSONField(_("站点"))
     stations = models.PositiveIntegerField(_("站点数"))
     held = models.PositiveIntegerField(_("每格邻近站点数"))
     used_at = models.DateTimeField(_("最近使用"))

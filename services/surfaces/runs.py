@@ -4,15 +4,16 @@ A run is claimed for a time; whoever dies while computing leaves nothing half-wr
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.gis.geos import Point
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from gis.fields import STORAGE_SRID
@@ -29,8 +30,12 @@ LEASE = timedelta(minutes=3)
 ATTEMPTS = 3
 SETTLED = timedelta(seconds=60)
 """After its end an hour waits so long for its roll-ups."""
-AT_ONCE = 500
+AT_ONCE = 100
 """Runs computed before the work looks for new marks again."""
+FRESH = timedelta(hours=3)
+"""How long ago an hour may have begun to be computed alone and at once; earlier ones are computed together."""
+TOGETHER = timedelta(hours=24)
+"""Hours computed together, at most."""
 OPEN = (Run.State.WAITING, Run.State.RUNNING)
 
 
@@ -52,7 +57,7 @@ def plan(now: datetime | None = None) -> int:
             factors = risk.factors(surface) if surface.kind == Surface.Kind.RISK else {surface.factor_id}
             hours = {at for factor, at in marked if factor in factors}
             if hours:
-                codes = [code for code, _number in snapshot.heard([f for f in factors if f is not None])]
+                codes = snapshot.regions([f for f in factors if f is not None], sorted(hours))
                 wanted += _wanted(surface, hours, codes)
         if not wanted:
             return 0
@@ -88,57 +93,124 @@ def request(
     return run
 
 
-def work(most: int = AT_ONCE) -> int:
-    """Compute what waits, one run after the other; returns how many were."""
+def work(most: int = AT_ONCE, rest: float = 0.0) -> int:
+    """Compute what waits, the newest hour first; returns how many runs were computed.
+
+    After hours of long ago it rests, ``rest`` times as long as they took: others need the machine, too.
+    """
     done = 0
-    while done < most and (run := claim()) is not None:
-        compute(run)
-        done += 1
+    while done < most and (some := claim_some()):
+        began = monotonic()
+        compute_all(some)
+        done += len(some)
+        if rest and _is_past(some[0], timezone.now()):
+            sleep(rest * (monotonic() - began))
     return done
 
 
 def claim(pk: UUID | None = None, now: datetime | None = None) -> Run | None:
-    """Take the oldest run that waits, or whose holder is gone; one run alone where ``pk`` says which."""
+    """Take the newest run that waits, or whose holder is gone; one run alone where ``pk`` says which."""
     moment = now or timezone.now()
-    free = Q(state=Run.State.WAITING) | Q(state=Run.State.RUNNING, lease_until__lt=moment)
+    free = _free(moment)
     if pk is not None:
         free &= Q(pk=pk)
     with transaction.atomic():
-        run = (
-            Run.objects.filter(free).order_by("-at", "pk").select_for_update(skip_locked=True, of=("self",)).first()
-        )  # fmt: skip
+        run = _locked(free).order_by("-at", "pk").first()
         if run is None:
             return None
         if run.attempts >= ATTEMPTS:
             Run.objects.filter(pk=run.pk).update(state=Run.State.FAILED, lease_until=None)
             return claim(pk, now) if pk is None else None
-        run.state, run.attempts, run.lease_until = Run.State.RUNNING, run.attempts + 1, moment + LEASE
-        run.save(update_fields=["state", "attempts", "lease_until"])
+        _hold(run, moment)
     return run
+
+
+def claim_some(now: datetime | None = None) -> list[Run]:
+    """Take the newest run that waits; where its hour is long over, earlier hours of the same surface with it."""
+    moment = now or timezone.now()
+    first = claim(now=moment)
+    if first is None:
+        return []
+    if not _is_past(first, moment):
+        return [first]
+    alike = Q(surface=first.surface_id, region=first.region_id, digest=first.digest)
+    with transaction.atomic():
+        near = Q(at__gt=first.at - TOGETHER, attempts__lt=ATTEMPTS)
+        others = list(_locked(_free(moment) & alike & near).order_by("-at"))
+        for run in others:
+            _hold(run, moment)
+    return [first, *others]
+
+
+def _locked(condition: Q) -> QuerySet[Run]:
+    """Runs that nobody else is claiming, without what is heavy in them."""
+    return (
+        Run.objects.filter(condition).defer("values", "earlier").select_for_update(skip_locked=True, of=("self",))
+    )  # fmt: skip
+
+
+def _free(now: datetime) -> Q:
+    # A lease that ends later than any may was given by a clock that has been set back since (F13).
+    gone = Q(lease_until__lt=now) | Q(lease_until__gt=now + LEASE)
+    return Q(state=Run.State.WAITING) | Q(state=Run.State.RUNNING) & gone
+
+
+def _hold(run: Run, now: datetime) -> None:
+    run.state, run.attempts, run.lease_until = Run.State.RUNNING, run.attempts + 1, now + LEASE
+    run.save(update_fields=["state", "attempts", "lease_until"])
+
+
+def _is_past(run: Run, now: datetime) -> bool:
+    return run.at < now - FRESH
 
 
 def compute(run: Run) -> Run:
     """Compute a claimed run and keep it in one transaction; a failure is noted and tried again a few times."""
-    began = timezone.now()
+    compute_all([run])
+    run.refresh_from_db()
+    return run
+
+
+def compute_all(some: Sequence[Run]) -> None:
+    """Compute claimed runs of one surface, region and set of parameters, each kept in a transaction of its own."""
     try:
-        surface = Surface.objects.select_related("factor").get(pk=run.surface_id)
-        region = Region.objects.get(pk=run.region_id)
+        surface = Surface.objects.select_related("factor").get(pk=some[0].surface_id)
+        region = Region.objects.get(pk=some[0].region_id)
         if surface.kind == Surface.Kind.RISK:
-            _keep_risk(run, began, risk.make(region, run.at, run.parameters))
+            for run in some:
+                began = monotonic()
+                _keep_risk(run, began, risk.make(region, run.at, run.parameters))
         else:
-            stations = pollution.stations_of(surface, region, run.at)
-            key = digest([list(s) for s in stations], run.parameters)
-            if key == run.inputs_key and run.computed_at is not None:
-                # What changed was another region's, or came out the same.
-                _settle(run, Run.State.DONE if run.values is not None else Run.State.FEW)
-            else:
-                _keep(run, began, key, pollution.make(region, stations, dict(run.parameters)))
+            _compute_pollution(surface, region, some)
     except Exception:
+        if len(some) > 1:
+            # One of them spoils the others: each alone, then.
+            for run in some:
+                compute_all([run])
+            return
+        (run,) = some
         log.exception("surface %s of %s at %s failed", run.surface_id, run.region_id, run.at)
         state = Run.State.FAILED if run.attempts >= ATTEMPTS else Run.State.WAITING
         Run.objects.filter(pk=run.pk, lease_until=run.lease_until).update(state=state, lease_until=None)
-    run.refresh_from_db()
-    return run
+
+
+def _compute_pollution(surface: Surface, region: Region, some: Sequence[Run]) -> None:
+    began = monotonic()
+    stations = pollution.stations_of(surface, region, [run.at for run in some])
+    changed: list[tuple[Run, str]] = []
+    for run in some:
+        key = digest([list(s) for s in stations[run.at]], run.parameters)
+        if key == run.inputs_key and run.computed_at is not None:
+            # What changed was another region's, or came out the same.
+            _settle(run, Run.State.FEW if run.layout_id is None else Run.State.DONE)
+        else:
+            changed.append((run, key))
+    if not changed:
+        return
+    made = pollution.make(region, [stations[run.at] for run, _key in changed], some[0].parameters)
+    each = (monotonic() - began) / len(changed)
+    for (run, key), found in zip(changed, made, strict=True):
+        _keep(run, monotonic() - each, key, found)
 
 
 def _wanted(surface: Surface, hours: set[datetime], codes: list[str]) -> list[Run]:
@@ -158,7 +230,7 @@ def _wanted(surface: Surface, hours: set[datetime], codes: list[str]) -> list[Ru
     ]
 
 
-def _keep(run: Run, began: datetime, key: str, made: pollution.Made) -> None:
+def _keep(run: Run, began: float, key: str, made: pollution.Made) -> None:
     estimates = dict(zip(made.used, made.estimates, strict=True))
     inputs = [
         Input(
@@ -176,7 +248,7 @@ def _keep(run: Run, began: datetime, key: str, made: pollution.Made) -> None:
     _replace(run, began, values, inputs, [], Run.State.FEW if made.values is None else Run.State.DONE)
 
 
-def _keep_risk(run: Run, began: datetime, made: risk.Made) -> None:
+def _keep_risk(run: Run, began: float, made: risk.Made) -> None:
     key = digest([[str(e.feature), e.source, str(e.at), e.magnitude] for e in made.events], run.parameters)
     if key == run.inputs_key and run.computed_at is not None:
         _settle(run, Run.State.DONE)
@@ -196,7 +268,7 @@ def _keep_risk(run: Run, began: datetime, made: risk.Made) -> None:
 
 
 def _replace(
-    run: Run, began: datetime, values: dict[str, Any], inputs: list[Input], cells: list[Cell], state: Run.State
+    run: Run, began: float, values: dict[str, Any], inputs: list[Input], cells: list[Cell], state: Run.State
 ) -> None:
     """Put the outcome in place of the last one, whose figures stay in ``earlier``."""
     with transaction.atomic():
@@ -210,9 +282,8 @@ def _replace(
             held.revision = F("revision") + 1  # type: ignore[assignment]
         for name, value in values.items():
             setattr(held, name, value)
-        now = timezone.now()
-        held.state, held.lease_until, held.attempts, held.computed_at = state, None, 0, now
-        held.took_ms = round((now - began).total_seconds() * 1000)
+        held.state, held.lease_until, held.attempts, held.computed_at = state, None, 0, timezone.now()
+        held.took_ms = round((monotonic() - began) * 1000)
         held.save()
         held.inputs.all().delete()
         held.hexagons.all().delete()

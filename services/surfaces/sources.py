@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from services.access.principal import SYSTEM
 from services.alarms.models import URGENCY, Episode
 from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
+from services.limits.rows import Limit, limit_at
+from services.limits.tables import limits
 from services.search import filters
 from services.telemetry.models import Factor
 from services.telemetry.spans import Span
@@ -64,17 +66,37 @@ def places(features: Iterable[UUID]) -> dict[UUID, Point]:
 
 
 def _exceedances(window: Window) -> Iterable[Event]:
-    """Valid hours of ``factor`` above ``above``; the magnitude is the value in limits, 5 at most."""
-    above = float(window.options["above"])
+    """Valid hours of ``factor`` over the limit of ``standard`` (``minutes``, ``grade``, ``stage``) in force then.
+
+    Without a standard the fixed value ``above`` is the limit. The magnitude is the value in limits, 5 at most; what has
+    no upper limit exceeds none.
+    """
+    options = window.options
+    code, standard = str(options["factor"]), str(options.get("standard", ""))
+    if standard:
+        rows = [row for row in limits(standard) if row.factor == code and row.value and not row.over_background]
+    else:
+        rows = [Limit("", "", code, 0, float(options["above"]), date.min, "")]
+    minutes = options.get("minutes")
+    rows = [row for row in rows if minutes is None or row.minutes == minutes]
+    if not rows:
+        return []
+    found = []
     with connection.cursor() as cursor:
         cursor.execute(
             _ABOVE,
             {
-                "factor": window.options["factor"], "span": int(Span.HOUR), "begin": window.begin, "end": window.end,
-                "above": above, "prefix": f"{window.region.prefix}%",
+                "factor": code, "span": int(Span.HOUR), "begin": window.begin, "end": window.end,
+                "above": min(row.value or 0.0 for row in rows), "prefix": f"{window.region.prefix}%",
             },
         )  # fmt: skip
-        return [Event(feature, at, min(mean / above, 5.0)) for feature, at, mean in cursor.fetchall()]
+        for feature, at, mean, region in cursor.fetchall():
+            limit = limit_at(
+                rows, code, at, grade=str(options.get("grade", "")), stage=str(options.get("stage", "")), region=region
+            )
+            if limit is not None and limit.value and mean > limit.value:
+                found.append(Event(feature, at, min(mean / limit.value, 5.0)))
+    return found
 
 
 def _layer(window: Window) -> Iterable[Event]:
@@ -116,7 +138,7 @@ register(RiskSource("layer", _("图层要素"), _layer))
 register(RiskSource("alarms", _("告警"), _alarms))
 
 _ABOVE = """
-select d.feature, r.at, r.mean from telemetry_rollup r
+select d.feature, r.at, r.mean, i.region_code from telemetry_rollup r
 join telemetry_factor f on f.id = r.factor and f.code = %(factor)s
 join telemetry_device d on d.id = r.device and d.state = 'active'
 join catalog_featureindex i on i.id = d.feature and i.region_code like %(prefix)s

@@ -153,10 +153,13 @@ class Batch:
     def _refuse(self, reason: str, row: Row) -> None:
         self.stored.refused[reason] += 1
         if len(self.quarantined) < MOST_QUARANTINED:
-            value = row.value if row.value is not None and row.value - row.value == 0 else None
-            self.quarantined.append(
-                (row.device, row.factor[:40], SPANS[row.span], row.at, value, row.flag, reason, row.received_at)
-            )
+            self.quarantined.append(aside(row, reason))
+
+
+def aside(row: Row, reason: str) -> tuple[object, ...]:
+    """A row as the quarantine keeps it."""
+    value = row.value if row.value is not None and row.value - row.value == 0 else None
+    return row.device, row.factor[:40], SPANS[row.span], row.at, value, row.flag, reason, row.received_at
 
 
 _Key = tuple[int, int, int, int]

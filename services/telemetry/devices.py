@@ -295,10 +295,15 @@ insert into telemetry_presence as p (device_id, seen_at, connected_at, address, 
 select s.device, s.at, s.at, s.address, true, 0
 from unnest(%s::int4[], %s::timestamptz[], %s::text[]) s (device, at, address)
 join telemetry_device d on d.id = s.device
-on conflict (device_id) do update set seen_at = greatest(p.seen_at, excluded.seen_at), address = excluded.address,
+on conflict (device_id) do update set address = excluded.address,
+    -- A time that is still to come was written by a clock that has been set back since (F13).
+    seen_at = greatest(case when p.seen_at <= now() then p.seen_at end, excluded.seen_at),
     connected_at = case when p.online then p.connected_at else excluded.connected_at end, online = true"""
 _SILENT = """
-with silent as (
+with ahead as (
+    -- Heard by a clock that has been set back since (F13): silence counts from now.
+    update telemetry_presence set seen_at = %(now)s where online and seen_at > %(now)s + interval '5 minutes'
+), silent as (
     update telemetry_presence p set online = false from telemetry_device d
     where d.id = p.device_id and p.online and p.seen_at < %(now)s - make_interval(secs => greatest(%(least)s,
         %(times)s * case d.base when 0 then d.interval when 1 then 60 * d.minute_span else 3600 end))

@@ -261,7 +261,7 @@ class Latest(Value):
 
 
 class Quarantined(models.Model):
-    """A reading that was not taken: its clock is wrong, or there is no factor for its code."""
+    """A reading that was not taken: its clock is wrong, there is no factor for its code, or the database refused it."""
 
     device = models.ForeignKey(Device, models.DO_NOTHING, db_column="device", db_constraint=False, related_name="+")
     code = models.CharField(_("因子编码"), max_length=40)

@@ -8,7 +8,7 @@ from re import fullmatch
 
 import psycopg
 
-from services.telemetry import partitions
+from services.telemetry import partitions, quarantine
 from services.telemetry.batches import DAY, HEADER, TRAILER, Batch, Known, Row, Stored
 from services.telemetry.states import SUFFIX
 
@@ -82,7 +82,7 @@ class Store:
     def _write(self, cursor: psycopg.Cursor, batch: Batch) -> None:
         stored, arrived = batch.stored, len(batch.packed)
         if batch.quarantined:
-            cursor.executemany(_QUARANTINE, batch.quarantined)
+            cursor.executemany(quarantine.INSERT, batch.quarantined)
         if not arrived:
             return
         stored.new = self._insert(cursor, batch)
@@ -237,6 +237,3 @@ on conflict (device, factor) do update set span = excluded.span, at = excluded.a
     quality = excluded.quality
 where excluded.at > l.at
     or (excluded.at = l.at and (excluded.span, excluded.quality <> 0) < (l.span, l.quality <> 0))"""  # noqa: S608
-_QUARANTINE = """
-insert into telemetry_quarantined (device, code, span, said_at, value, flag, reason, received_at)
-values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing"""

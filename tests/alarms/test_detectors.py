@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.alarms.evaluate import evaluate
-from services.alarms.models import Episode, Rule
+from services.alarms.models import Detector, Episode, Rule
 from services.telemetry import partitions, rollups
 from services.telemetry.models import Device
 from services.telemetry.spans import Quality, Span
@@ -85,3 +85,20 @@ def test_f29_lively_and_quiet_series_stay_as_they_are(rule: Rule, device: Device
     clean = [5.0] * 120 + [6.0] * 60
     hours(keep, device, lively(180) + clean)
     assert labels(device) == {"GOOD": 360}
+
+
+def test_what_is_odd_is_a_dated_row(rule: Rule, device: Device, keep: Keep) -> None:
+    first = Detector.objects.get(factor__code="a34002")
+    assert first.citation
+    first.pk, first.valid_from, first.flat_hours = None, (NOON + timedelta(days=1)).date(), 2
+    first.save()
+    hours(keep, device, lively(60) + [57.3] * 120)
+    assert labels(device) == {"GOOD": 180}, "four hours are a flat line on the first day"
+    hours(keep, device, lively(60) + [57.3] * 120, NOON + timedelta(days=1))
+    assert labels(device) == {"GOOD": 240, "FLAT": 120}, "two hours from the next day on"
+
+
+def test_a_factor_without_a_row_is_not_looked_at(rule: Rule, device: Device, keep: Keep) -> None:
+    Detector.objects.all().delete()
+    hours(keep, device, [57.3] * 300)
+    assert labels(device) == {"GOOD": 300}

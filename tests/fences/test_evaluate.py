@@ -1,17 +1,17 @@
 """What fences tell: once, at the right moment, and the same however positions come."""
 
 import random
-import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from django.db import connection
 
-from services.fences import fences
+from services.fences import evaluate, fences
 from services.fences.evaluate import EVALUATE, JOINS
-from services.fences.fences import Mark
 from services.positions.store import Row, Store
 from tests.conftest import connect
 from tests.positions.conftest import LAT, LON, METRE, NOON, drive, fix, stand
@@ -158,34 +158,56 @@ def test_a_fence_watches_its_own_trucks_at_its_own_hours(
     assert found == [(mine, one)] * 2
 
 
-def test_a_gap_of_an_open_transaction_is_not_read_over(
+def test_a_slow_writer_is_not_read_over(
     watched: Store, link: psycopg.Connection, trucks: Callable[[], int], fence: Make
 ) -> None:
     first, second = trucks(), trucks()
     fence()
-    with connect(link.info.dbname) as slow, slow.transaction():
-        slow.execute("select pg_current_xact_id()")
-        watched.write(through(first))
-        assert read(link, Mark()) == []
-    # A transaction of another database of this server may be open as well: what began before it waits for it.
-    events = waited(link, Mark())
-    assert [kind for _mark, kind in events] == ["enter", "leave"]
+    watched.write([fix(second)])
+    with connect(link.info.dbname) as other, other.transaction():
+        # It began first, wrote first, and commits last.
+        Store(other, [evaluate.watch]).write(through(first))
+        watched.write(through(second))
+        quick = read()
+        assert [device for _mark, device in quick] == [second, second]
+    assert [device for _mark, device in read(quick[-1][0])] == [first, first]
+    assert [device for _mark, device in read()] == [second, second, first, first], "the order stays"
+
+
+def test_an_open_transaction_that_writes_no_positions_holds_nothing_back(
+    watched: Store, link: psycopg.Connection, trucks: Callable[[], int], fence: Make
+) -> None:
+    fence()
+    with connect(link.info.dbname) as other, other.transaction():
+        other.execute("update telemetry_factor set name = name")
+        watched.write(through(trucks()))
+        assert len(read()) == 2
+
+
+def test_events_of_a_fence_that_went_leave_the_marks_of_others(
+    watched: Store, link: psycopg.Connection, trucks: Callable[[], int], fence: Make
+) -> None:
+    first, second = trucks(), trucks()
+    fence()
+    gone = fence(metres=305)
+    watched.write(through(first))
+    mark = read()[-1][0]
+    link.execute("delete from fences_fence where id = %s", [gone])
     watched.write(through(second))
-    assert len(waited(link, events[-1][0])) == 2
+    assert len(read(mark)) == 2
 
 
-def waited(link: psycopg.Connection, mark: Mark) -> list[tuple[Mark, str]]:
-    """What an engine reads after a mark as soon as it may."""
-    until = time.monotonic() + 60
-    while not (events := read(link, mark)) and time.monotonic() < until:
-        time.sleep(0.2)
-    return events
+def read(mark: int = 0) -> list[tuple[int, int]]:
+    """(Mark, device) of what an engine reads after a mark; in a thread, where Django is in no transaction."""
 
+    def since() -> list[fences.Happened]:
+        try:
+            return fences.since(mark)
+        finally:
+            connection.close()
 
-def read(link: psycopg.Connection, mark: Mark) -> list[tuple[Mark, str]]:
-    """What an engine reads after a mark, over the connection of the test."""
-    rows = link.execute(fences._SINCE, [mark.written, mark.id, 100]).fetchall()
-    return [(Mark(int(row[0]), row[1]), row[6]) for row in rows]
+    with ThreadPoolExecutor(1) as pool:
+        return [(event.mark, event.device) for event in pool.submit(since).result()]
 
 
 def test_events_are_found_by_index(

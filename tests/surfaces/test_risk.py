@@ -1,7 +1,7 @@
 """The risk grid: weights that are rows, fading by half-lives, sharing with neighbours, from 0 to 100."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.gis.geos import Point
@@ -12,6 +12,7 @@ from layers.projects.models import Project
 from services.alarms.models import Episode, Rule
 from services.surfaces import risk, sources
 from services.surfaces.models import Run, Source, Surface
+from services.telemetry import partitions
 from services.telemetry.models import Device
 from tests.conftest import HOME
 from tests.surfaces.conftest import NOON, City
@@ -51,6 +52,42 @@ def test_an_exceedance_weighs_by_its_row_and_fades(city: City, surface: Surface,
     assert all(cell.geom.touches(own.geom) or cell.geom.distance(own.geom) < 1e-9 for cell in beside)
     told = run.inputs.get()
     assert (told.feature, told.source, told.value) == (monitor.pk, row.pk, pytest.approx(raw))
+
+
+@pytest.mark.parametrize(
+    ("factor", "standard", "minutes", "cases"),
+    [
+        # GB 3095, class 2, the day's limit: 150 until the end of February 2026, 120 since, 100 from 2031 on.
+        (
+            "a34002", "GB 3095", 1440,
+            [
+                ("2026-02-28T23:00:00+08:00", 149.0, 0.0), ("2026-02-28T23:00:00+08:00", 151.0, 151 / 150),
+                ("2026-03-01T00:00:00+08:00", 119.0, 0.0), ("2026-03-01T00:00:00+08:00", 121.0, 121 / 120),
+                ("2031-01-01T00:00:00+08:00", 101.0, 101 / 100),
+            ],
+        ),
+        # GB 12523: 70 by day, 55 by night.
+        (
+            "LA", "GB 12523", 20,
+            [
+                ("2026-11-20T21:00:00+08:00", 69.0, 0.0), ("2026-11-20T22:00:00+08:00", 69.0, 69 / 55),
+                ("2026-11-21T05:00:00+08:00", 56.0, 56 / 55), ("2026-11-21T06:00:00+08:00", 56.0, 0.0),
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_f33_f34_an_hour_is_judged_by_the_limit_in_force_when_it_was_measured(
+    city: City, home: Region, factor: str, standard: str, minutes: int, cases: list[tuple[str, float, float]]
+) -> None:
+    monitor = city.station(107.50, 31.28)
+    options = {"factor": factor, "standard": standard, "minutes": minutes, "grade": "2"}
+    for moment, value, magnitude in cases:
+        at = datetime.fromisoformat(moment)
+        partitions.make(partitions.raw(), partitions.month_of(at))
+        city.hour({monitor: value}, at, factor)
+        window = sources.Window(home, at, at + timedelta(hours=1), options)
+        found = [event.magnitude for event in sources.registered["exceedances"].events(window)]
+        assert found == ([pytest.approx(magnitude)] if magnitude else []), moment
 
 
 def test_a_score_ends_at_a_hundred_and_old_hours_are_forgotten(city: City, surface: Surface, ran: Ran) -> None:

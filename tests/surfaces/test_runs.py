@@ -1,6 +1,7 @@
 """When runs are made: after an hour, after an outage, after late data; and what survives whoever computes them."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -9,14 +10,17 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from gis.models import Region
+from layers.environment.models import Monitor
 from services.surfaces import jobs, runs
-from services.surfaces.models import Run, Surface
+from services.surfaces.models import Hearing, Network, Run, Surface
 from tests.conftest import HOME, connect
 from tests.surfaces.conftest import NOON, City
 
@@ -59,6 +63,13 @@ def test_hours_that_came_while_nobody_computed_are_caught_up(city: City) -> None
     assert [(at, round(high, 3)) for at, high in found] == [(NOON + timedelta(hours=h), 30.0 + h) for h in range(4)]
 
 
+def test_hours_that_were_there_before_a_device_spoke_are_computed(city: City) -> None:
+    city.hour(dict.fromkeys(city.stations(), 30.0))
+    with connection.cursor() as cursor:
+        cursor.execute("delete from telemetry_latest")
+    assert due() == 2
+
+
 def test_f17_late_data_revise_only_their_own_hour(city: City) -> None:
     made = city.stations()
     for hours in range(3):
@@ -98,6 +109,85 @@ def test_changed_parameters_make_another_run_and_keep_the_old_one(city: City, ra
     new = ran(of=Surface.objects.get(pk=surface.pk))
     assert new.pk != old.pk and (old.parameters["power"], new.parameters["power"]) == (2.0, 3.0)
     assert Run.objects.get(pk=old.pk).values is not None
+
+
+def test_hours_computed_together_are_those_computed_alone(city: City, ran: Ran, surface: Surface) -> None:
+    """Some hours lack a station, in some a cell's nearest are not valid, in one too few are."""
+    source = random.Random(3)
+    made = [city.station(107.36 + 0.03 * (n % 7), 31.24 + 0.025 * (n // 7)) for n in range(28)]
+    hours = [NOON + timedelta(hours=n) for n in range(8)]
+    for n, at in enumerate(hours):
+        values: dict[Monitor, Any] = {m: round(source.uniform(0, 200), 1) for m in made}
+        for absent in source.sample(made, n % 3):
+            del values[absent]
+        for bad in source.sample(list(values), (0, 1, 5, 1, 0, 20, 26, 3)[n]):
+            values[bad] = (values[bad], False)
+        city.hour(values, at)
+    runs.plan(AFTER + timedelta(hours=8))
+    some = runs.claim_some()
+    assert len(some) == len(hours) and len({run.region_id for run in some}) == 1
+    runs.compute_all(some)
+    names = ("state", "low", "high", "mean", "rmse", "n_stations", "n_used")
+    together = {run.at: run for run in Run.objects.filter(pk__in=[run.pk for run in some])}
+    assert {run.state for run in together.values()} == {"done", "few"}
+    Network.objects.all().delete()
+    Hearing.objects.all().delete()
+    Run.objects.update(inputs_key="")
+    region = Region.objects.get(pk=some[0].region_id)
+    for at in hours:
+        alone, was = ran(at, region=region), together[at]
+        assert [getattr(alone, name) for name in names] == [
+            value if isinstance(value, str) else pytest.approx(value) for value in (getattr(was, n) for n in names)
+        ]
+        if was.values is not None:
+            numbers = [np.frombuffer(bytes(run.values), dtype=">f4") for run in (alone, was)]
+            np.testing.assert_allclose(*numbers, rtol=1e-5)
+
+
+def test_a_silent_station_leaves_the_weights_as_they_are(city: City, ran: Ran) -> None:
+    made = city.stations()
+    city.hour(dict.fromkeys(made, 20.0))
+    ran()
+    for n, silent in enumerate(made):
+        at = NOON + timedelta(hours=n + 1)
+        city.hour({m: 20.0 for m in made if m != silent}, at)
+        assert ran(at).n_stations == len(made) - 1
+    assert Network.objects.count() == 1
+
+
+def test_the_newest_hour_comes_first_and_alone(city: City) -> None:
+    made = city.stations()
+    for n in range(6):
+        city.hour(dict.fromkeys(made, 20.0), NOON + timedelta(hours=n))
+    now = NOON + timedelta(hours=7)
+    runs.plan(now)
+    taken = []
+    while some := runs.claim_some(now):
+        taken.append([round((run.at - NOON) / timedelta(hours=1)) for run in some])
+    assert taken == [[5], [5], [4], [4], [3, 2, 1, 0], [3, 2, 1, 0]]
+
+
+def test_one_bad_hour_does_not_spoil_those_computed_with_it(city: City) -> None:
+    made = city.stations()
+    for n in range(3):
+        city.hour(dict.fromkeys(made, 20.0), NOON + timedelta(hours=n))
+    runs.plan(AFTER)
+    Run.objects.filter(at=NOON + timedelta(hours=2)).update(parameters={"nothing": "of use"})
+    while some := runs.claim_some():
+        runs.compute_all(some)
+    states = {run.at: run.state for run in Run.objects.filter(region_id=HOME)}
+    assert [states[NOON + timedelta(hours=n)] for n in range(3)] == ["done", "done", "failed"]
+
+
+def test_f13_a_claim_made_by_a_clock_that_ran_ahead_is_no_claim(city: City, home: Region, surface: Surface) -> None:
+    city.hour(dict.fromkeys(city.stations(), 30.0))
+    asked = runs.request(surface, home, NOON)
+    now = timezone.now()
+    assert runs.claim(asked.pk, now + timedelta(hours=1)) is not None
+    again = runs.claim(asked.pk, now)
+    assert again is not None
+    assert runs.claim(asked.pk, now) is None
+    assert runs.compute(again).state == Run.State.DONE
 
 
 def test_a_run_that_fails_is_tried_again_a_few_times(

@@ -12,8 +12,10 @@ from ingest.gateways.serve import KINDS, serve
 
 LINK = {
     "application_name": "zhutu gateway",
-    # A half-open connection or a held lock must not stop the gateway: it tries again (F09, F12).
-    "tcp_user_timeout": "10000", "keepalives_idle": "10", "options": "-c lock_timeout=10s -c statement_timeout=30s",
+    # A half-open connection or a held lock must not stop the gateway: it tries again (F09, F12). Of several hosts it
+    # takes the one that writes (F10).
+    "tcp_user_timeout": "10000", "keepalives_idle": "4", "keepalives_interval": "2", "keepalives_count": "3",
+    "target_session_attrs": "read-write", "options": "-c lock_timeout=10s -c statement_timeout=30s",
 }  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def running(server: Server) -> Iterator[Gateway]:
     found = Gateway(server, free_port())
-    for mn in ("KNOWN", "FLOOD", "CALM", "KILLED", "CLOCK", "PARTS", "CUT"):
+    for mn in ("KNOWN", "FLOOD", "CALM", "KILLED", "CLOCK", "PARTS", "CUT", "SPOILED"):
         found.register(mn)
     found.register("SECRET", key=KEY)
     found.register("BLOCKED", "blocked")

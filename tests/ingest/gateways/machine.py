@@ -25,28 +25,32 @@ SCRIPT = 'source deploy/place.sh; claim_place; use_instance "$1"; make_instance;
 class Machine:
     """Everything that a power cut ends."""
 
-    def __init__(self) -> None:
-        self.instance = f"kill-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    def __init__(self, name: str = "", **given: str) -> None:
+        """``given`` is the environment of everything that runs on it."""
+        self.instance = f"kill-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}{name}"
         self.state = settings.LOCAL / self.instance
+        self.given = given
+        self.prelude = ""
+        """Shell that comes before whatever is run of the product's own."""
         self.environment: dict[str, str] = {}
         self.port = free_port()
-        self.gateway = self._program("gateway", f"hj212:{self.port}")
-        self.telemetry = self._program("telemetry")
+        self.gateway = self.program("gateway", f"hj212:{self.port}")
+        self.telemetry = self.program("telemetry")
+        self.alarms = self.program("alarms")
 
     def start(self) -> None:
         """Start what does not run, mending what a kill left: nobody's hand is needed."""
-        self._script("start_services")
+        self.script("start_services")
         lines = (self.state / "env").read_text().splitlines()
+        self.environment.update(self.given)
         self.environment.update(line.split("=", 1) for line in lines if line)
-        for program in (self.gateway, self.telemetry):
-            program.environment = self.environment
 
     def stop(self) -> None:
         """End it all."""
-        for program in (self.gateway, self.telemetry):
+        for program in (self.gateway, self.telemetry, self.alarms):
             if program.process is not None and program.process.poll() is None:
                 program.kill()
-        self._script("stop_instance || true")
+        self.script("stop_instance || true")
 
     def migrate(self) -> None:
         """All tables, those of telemetry empty."""
@@ -54,16 +58,22 @@ class Machine:
         subprocess.run(command, cwd=settings.ROOT, env=os.environ | self.environment, check=True, capture_output=True)
         self.sql(
             "truncate telemetry_reading, telemetry_latest, telemetry_rollup, telemetry_mark, telemetry_quarantined,"
-            " telemetry_presence, telemetry_outage; delete from telemetry_device"
+            " telemetry_presence, telemetry_outage, telemetry_arrival, alarms_watch; truncate alarms_episode cascade;"
+            " delete from telemetry_device"
         )
 
     def start_gateway(self) -> None:
         """Until it listens."""
         self.gateway.start(lambda: listens(self.port))
 
+    @property
+    def postmaster(self) -> int:
+        """The first process of PostgreSQL."""
+        return int((self.state / "pg" / "data" / "postmaster.pid").read_text().split()[0])
+
     def kill_postgres(self) -> None:
         """Its first process, without a word to the others."""
-        number = int((self.state / "pg" / "data" / "postmaster.pid").read_text().split()[0])
+        number = self.postmaster
         os.kill(number, signal.SIGKILL)
         # While the system still has its number, a new one takes it for alive.
         assert until(lambda: not Path(f"/proc/{number}").exists())
@@ -98,24 +108,43 @@ class Machine:
         )
         return [at for (at,) in rows]
 
-    def _program(self, name: str, *arguments: str) -> Process:
-        return Process([sys.executable, "manage.py", name, *arguments], settings.LOCAL / f"{self.instance}-{name}.log")
+    def check(self) -> None:
+        """Every index of the readings holds together (amcheck), and no half row is left."""
+        self.sql("create extension if not exists amcheck", user="postgres")
+        self.sql(
+            """
+            select bt_index_check(c.oid, true) from pg_class c join pg_am a on a.oid = c.relam
+            join pg_index i on i.indexrelid = c.oid join pg_class t on t.oid = i.indrelid
+            where a.amname = 'btree' and c.relkind = 'i' and t.relname like 'telemetry%%' and i.indisvalid
+            """,
+            user="postgres",
+        )
 
-    def _script(self, what: str) -> None:
-        command = ["bash", "-c", SCRIPT + what, "_", self.instance]
-        done = subprocess.run(command, cwd=settings.ROOT, capture_output=True, text=True, timeout=120)
+    def program(self, name: str, *arguments: str) -> Process:
+        """``manage.py`` with these arguments, in the environment of this machine once it has started."""
+        command = [sys.executable, "manage.py", name, *arguments]
+        return Process(command, settings.LOCAL / f"{self.instance}-{name}.log", self.environment)
+
+    def script(self, what: str, **given: str) -> str:
+        """Run some of the product's own shell functions on this instance; returns what they said."""
+        command = ["bash", "-c", SCRIPT + self.prelude + what, "_", self.instance]
+        environment = os.environ | self.given | given
+        done = subprocess.run(
+            command, cwd=settings.ROOT, env=environment, capture_output=True, text=True, timeout=120
+        )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
 
 class Device(threading.Thread):
     """Sends its packets until each is acknowledged, connecting again whenever the connection breaks."""
 
-    def __init__(self, port: int, mn: str, times: list[datetime]) -> None:
+    def __init__(self, port: int, mn: str, times: list[datetime], value: float = 88.0) -> None:
         super().__init__(daemon=True)
         self.port = port
         self.left: dict[str, Packet] = {}
         for at in times:
-            each = packet(mn, at)
+            each = packet(mn, at, value)
             self.left[each.qn] = each
         self.acknowledged: set[str] = set()
         self.ends = False

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ingest.gateways.spoiled import TRIES
 from ingest.protocols.hj212.profile import Profile
 from ingest.protocols.hj212.replies import DEVICE_TIME
 from tests.conftest import connect
@@ -155,6 +156,32 @@ def test_f01_f09_a_lost_database_connection_loses_nothing(gateway: Gateway) -> N
         acknowledged += len(talker.answers(1, 30))
     assert acknowledged == 8
     assert len({row[1] for row in gateway.readings("CUT")}) == 8
+
+
+def test_f27_what_the_database_refuses_again_and_again_is_put_aside_and_holds_nobody_up(gateway: Gateway) -> None:
+    began, poison = now() - timedelta(days=5), 666.0
+    gateway.server.sql("alter table telemetry_reading add constraint poison check (value <> 666)")
+    try:
+        talker = Talker(gateway.port)
+        packets = [packet("SPOILED", began + timedelta(seconds=n), poison if n == 57 else 50.0) for n in range(100)]
+        talker.send(*packets)
+        assert len(talker.answers(100, 15)) == 99, "one of a hundred is not acknowledged"
+        for _again in range(TRIES - 2):
+            talker.send(packets[57])
+            assert talker.answers(1, 2) == []
+        talker.send(packets[57])
+        (answer,) = talker.answers(1, 15)
+        assert answer.qn == packets[57].qn, "the last try is taken"
+    finally:
+        gateway.server.sql("alter table telemetry_reading drop constraint poison")
+    stored = {row[1] for row in gateway.readings("SPOILED")}
+    assert stored == {began + timedelta(seconds=n) for n in range(100) if n != 57}
+    aside = gateway.server.sql(
+        "select code, said_at, value, reason from telemetry_quarantined q join telemetry_device d on d.id = q.device"
+        " where d.number = 'SPOILED' order by code"
+    )
+    at = began + timedelta(seconds=57)
+    assert aside == [("LA", at, 63.5, "refused"), ("a34002", at, poison, "refused")]
 
 
 def test_f12_nothing_is_acknowledged_while_somebody_holds_a_table(gateway: Gateway) -> None:

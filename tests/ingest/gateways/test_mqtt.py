@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -96,12 +97,20 @@ class Road:
 
 
 @pytest.fixture(scope="module")
-def road(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+def folder() -> Iterator[Path]:
+    """Where the broker's own user can reach it."""
+    with TemporaryDirectory(prefix="zhutu-broker-", dir="/var/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def road(server: Server, folder: Path) -> Iterator[Road]:
     secret = tokens.broker_digest(TOKEN)
     for number in ("CALM", "READER", "BROKEN"):
         register(server, "mqtt", number, secret)
     register(server, "mqtt", "SHUT", secret, "blocked")
-    found = Road(server, tmp_path_factory.mktemp("broker"))
+    found = Road(server, folder)
     found.start_broker()
     found.start_gateway()
     yield found
@@ -120,6 +129,14 @@ def box(road: Road) -> Iterator[Any]:
     yield make
     for each in made:
         each.end()
+
+
+def test_the_broker_is_nobody_who_may_do_everything(road: Road) -> None:
+    assert road.broker.process is not None
+    lines = Path(f"/proc/{road.broker.process.pid}/status").read_text().splitlines()
+    users = next(line.split()[1:] for line in lines if line.startswith("Uid:"))
+    assert "0" not in users
+    assert {str(file.stat().st_uid) for file in road.folder.iterdir()} == set(users)
 
 
 def test_f15_what_the_broker_took_is_stored_once(road: Road, box: Any) -> None:

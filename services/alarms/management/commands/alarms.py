@@ -25,6 +25,14 @@ SWEEP = 5.0
 """Seconds between two looks at the clock's work."""
 
 
+JUMP = 60.0
+"""Seconds by which the clock may drift from one that nobody sets, before that is a jump."""
+
+
+def _apart() -> float:
+    return time.time() - time.monotonic()
+
+
 class Command(BaseCommand):
     """Any number of these may run; one that is killed leaves its work to the next."""
 
@@ -38,7 +46,7 @@ class Command(BaseCommand):
             evaluate()
             sweep()
             return
-        swept, began = float("-inf"), timezone.now()
+        swept, began, apart = float("-inf"), timezone.now(), _apart()
         while True:
             try:
                 listener = raw()
@@ -47,6 +55,9 @@ class Command(BaseCommand):
                     evaluate()
                     if time.monotonic() - swept > SWEEP:
                         swept = time.monotonic()
+                        if abs(_apart() - apart) > JUMP:
+                            # Whoever set the clock silenced nobody (F13).
+                            began, apart = timezone.now(), _apart()
                         sweep(since=began)
                     for _notice in listener.notifies(timeout=PATIENCE, stop_after=1):
                         pass

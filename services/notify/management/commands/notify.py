@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 from django.db import Error, connection
 from django.utils.translation import gettext as _
 
-from services.notify import outbox
+from services.notify import disks, outbox
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +27,12 @@ class Command(BaseCommand):
         if options["once"]:
             self.stdout.write(str(outbox.deliver()))
             return
+        looked = float("-inf")
         while True:
             try:
+                if time.monotonic() - looked >= disks.EVERY:
+                    looked = time.monotonic()
+                    disks.watch()
                 outbox.deliver()
             except Error as error:  # the database is away or starts anew: it is asked again
                 log.warning("the outbox cannot be read: %s", type(error).__name__)
