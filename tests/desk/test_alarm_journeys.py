@@ -77,16 +77,19 @@ def builder(server: Server, site: Site) -> Iterator[str]:
         "with u as (insert into accounts_user (password, is_superuser, username, first_name, last_name, email,"
         " is_staff, is_active, date_joined, title, failures)"
         " values (%s, false, 'builder', '', '', '', false, true, now(), '', 0) returning id)"
-        " insert into accounts_membership (user_id, role, organisation_id) select id, 'contractor', %s from u",
+        " insert into accounts_membership (user_id, role, organisation_id, named_only)"
+        " select id, 'contractor', %s, false from u",
         make_password(PASSWORD), site.contractor,
     )  # fmt: skip
     yield "builder"
-    server.sql("delete from accounts_membership where role = 'contractor' and organisation_id = %s", site.contractor)
+    server.sql(
+        "delete from accounts_membership where user_id = (select id from accounts_user where username = 'builder')"
+    )
     server.sql("delete from accounts_user where username = 'builder'")
 
 
 @pytest.fixture
-def texts(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+def texts(server: Server, tmp_path: Path) -> Iterator[Web]:
     """An SMS gateway, a sender that runs beside the server, and the inspector's mobile."""
     key, own = certificate(tmp_path)
     with https_server(key, own) as web:

@@ -78,11 +78,11 @@ def test_a_report_is_composed_previewed_saved_and_printed(desk: Callable[..., De
     expect(page.locator(".print-head h1")).to_have_text("例会用表")
     for hidden in (".top", ".side-nav", ".plain-head", ".bar-form"):
         expect(page.locator(hidden).first).to_be_hidden()
-    ink, paper = page.evaluate(
+    ink, ground = page.evaluate(
         "() => [getComputedStyle(document.querySelector('.report-table td')).color,"
         " getComputedStyle(document.body).backgroundColor]"
     )
-    assert (ink, paper) == ("rgb(0, 0, 0)", "rgb(255, 255, 255)"), "the dark theme stays on the screen"
+    assert (ink, ground) == ("rgb(0, 0, 0)", "rgb(255, 255, 255)"), "the dark theme stays on the screen"
     assert paper(page) == {(595, 842)}
 
 
