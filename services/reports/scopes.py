@@ -68,7 +68,7 @@ def readable(principal: Principal, action: str = "view") -> QuerySet[Edition]:
         if layer is not None and gate.may(principal, layer, action):
             mine = gate.restrict_index(principal, [layer], action).values("pk")
             reachable |= Q(feature__in=mine, layers__contained_by=[key])
-    for own in {holding.region for holding in principal.holdings if holding.organisation is None}:
+    for own in {holding.region for holding in principal.holdings if holding.by_region}:
         whole = [layer.key for layer in registry if _whole(principal, layer, own, action)]
         if whole:
             place = Q(region__startswith=own) if own else Q()
@@ -79,7 +79,7 @@ def readable(principal: Principal, action: str = "view") -> QuerySet[Edition]:
 def _whole(principal: Principal, layer: Layer, own: str, action: str) -> bool:
     """Whether some holding reaches everything of the layer below a region prefix."""
     return any(
-        holding.organisation is None and own.startswith(holding.region)
+        holding.by_region and own.startswith(holding.region)
         and (not holding.region or layer.scope.region) and gate.granted(layer, holding.role, action)
         for holding in principal.holdings
     )  # fmt: skip

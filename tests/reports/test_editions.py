@@ -321,6 +321,15 @@ def test_who_is_bound_to_an_enterprise_reads_the_editions_of_its_features(kept: 
     assert editions.fetch(operator, found.rows[0].pk, "export")
 
 
+def test_who_may_see_only_what_is_named_reads_the_editions_of_that(kept: dict[str, Any]) -> None:
+    user = User.objects.create_user("supervisor-of-one", password="x")
+    one = Membership.objects.create(user=user, role=Role.SUPERVISOR, region_id=HOME, named_only=True)
+    one.named.create(feature=kept["mine"].pk)
+    principals.forget()
+    found = editions.listing(principal_of(user))
+    assert {edition.feature for edition in found.rows} == {kept["mine"].pk} and found.total == 3
+
+
 def test_an_edition_that_shows_another_layer_needs_the_right_to_that_one_too(who: People, kept: dict[str, Any]) -> None:
     edition = Edition.objects.filter(report="dust-exceedances", kind="day", region=HOME).get(first="2025-12-31")
     assert edition.layers == ["monitors"] and first_values(edition), "something was over its limit"
