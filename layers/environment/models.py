@@ -70,9 +70,12 @@ class Monitor(Feature):
     measured_at = models.DateTimeField(_("监测时间"), null=True, blank=True)
     installed_on = models.DateField(_("安装日期"), null=True, blank=True)
     off_duty = models.BooleanField(
-        _("停止值守"), default=False, help_text=_("停止值守期间照常接收数据，不产生告警；须写明原因。")
+        _("停止值守"),
+        default=False,
+        db_default=False,
+        help_text=_("停止值守期间照常接收数据，不产生告警；须写明原因。"),
     )
-    off_duty_reason = models.CharField(_("停止值守原因"), max_length=200, blank=True)
+    off_duty_reason = models.CharField(_("停止值守原因"), max_length=200, blank=True, db_default="")
 
     class Meta:
         verbose_name = _("扬尘噪声监测设备")

@@ -59,7 +59,10 @@ class Membership(models.Model):
         FeatureIndex, models.DO_NOTHING, verbose_name=_("单位"), null=True, blank=True, related_name="+"
     )
     named_only = models.BooleanField(
-        _("仅限指定对象"), default=False, help_text=_("只能查看和操作逐一授权的设备、工地等对象及其下属对象。")
+        _("仅限指定对象"),
+        default=False,
+        db_default=False,
+        help_text=_("只能查看和操作逐一授权的设备、工地等对象及其下属对象。"),
     )
 
     class Meta:

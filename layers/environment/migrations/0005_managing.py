@@ -23,12 +23,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='monitor',
             name='off_duty',
-            field=models.BooleanField(default=False, help_text='停止值守期间照常接收数据，不产生告警；须写明原因。', verbose_name='停止值守'),
+            field=models.BooleanField(db_default=False, default=False, help_text='停止值守期间照常接收数据，不产生告警；须写明原因。', verbose_name='停止值守'),
         ),
         migrations.AddField(
             model_name='monitor',
             name='off_duty_reason',
-            field=models.CharField(blank=True, max_length=200, verbose_name='停止值守原因'),
+            field=models.CharField(blank=True, db_default='', max_length=200, verbose_name='停止值守原因'),
         ),
         migrations.CreateModel(
             name='ControlArea',

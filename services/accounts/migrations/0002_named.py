@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='membership',
             name='named_only',
-            field=models.BooleanField(default=False, help_text='只能查看和操作逐一授权的设备、工地等对象及其下属对象。', verbose_name='仅限指定对象'),
+            field=models.BooleanField(db_default=False, default=False, help_text='只能查看和操作逐一授权的设备、工地等对象及其下属对象。', verbose_name='仅限指定对象'),
         ),
         migrations.CreateModel(
             name='Named',
