@@ -56,6 +56,8 @@ missing_packages() {
   # Ubuntu's is a snap that cannot run in a container: test.sh lets Playwright bring its own there.
   find_chromium >/dev/null || grep -qx 'ID=ubuntu' /etc/os-release || echo chromium
   compgen -G '/usr/share/fonts/*/*/*CJK*' >/dev/null || echo fonts-noto-cjk
+  # Networks that swallow everything.
+  command -v ip >/dev/null || echo iproute2
   # Clocks that jump.
   compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || echo libfaketime
 }

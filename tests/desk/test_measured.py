@@ -53,7 +53,8 @@ def point() -> Monitor:
     device = Device.objects.create(
         protocol="hj212", number="MN-OWN", feature=monitor.pk, state="active", interval=600, back_days=400
     )
-    begin = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=5)
+    # From four in the morning: two hours of the night and the beginning of a day, whenever the test runs.
+    begin = timezone.localtime(timezone.now() - timedelta(hours=7)).replace(hour=4, minute=0, second=0, microsecond=0)
     values = {"a34002": 0.0, "LA": 60.0, "a01007": 2.0, "a01008": 90.0}
     rows = [
         Row(

@@ -68,7 +68,7 @@ def test_demo_accounts_have_one_password_in_a_private_file() -> None:
     assert ACCOUNTS.stat().st_mode & 0o777 == 0o600
     first = ACCOUNTS.read_text().splitlines()[0]
     users = User.objects.filter(username__startswith=PREFIX)
-    assert users.count() == 7
+    assert users.count() == 8
     assert all(user.check_password(first.split("：")[-1].split(": ")[-1].strip()) for user in users)
     assert not [user for user in users if user.memberships.count() != 1]
 

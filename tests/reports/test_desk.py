@@ -229,7 +229,7 @@ def edition(who: People, plant: Callable[..., SewagePlant]) -> list[Edition]:
     making.work(now=NEW_YEAR + timedelta(hours=1))
     send(mine, {"w01018": [80.0], "w00000": [100.0]}, NEW_YEAR - timedelta(hours=4))
     passed(NEW_YEAR + timedelta(hours=2))
-    return of(mine, kind="day", first="2025-12-31")
+    return of(mine, report="sewage-plant", kind="day", first="2025-12-31")
 
 
 def test_an_edition_is_listed_opened_taken_along_and_compared(who: People, edition: list[Edition]) -> None:
