@@ -18,6 +18,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from django.test import Client
 
 from services.access import principal as principals_module
 from services.access.principal import PUBLIC, SYSTEM, Principal, principal_of
@@ -38,6 +39,14 @@ PEOPLE = {
     "stranger": (Role.SUPERVISOR, ELSEWHERE),
     "inspector": (Role.INSPECTOR, HOME),
 }
+
+
+def client(name: str, language: str = "zh-hans", **options: Any) -> Client:
+    """A browser in which a user is logged in."""
+    made = Client(SERVER_NAME="127.0.0.1", headers={"Accept": "text/html"}, **options)
+    made.force_login(User.objects.get(username=name))
+    made.cookies["django_language"] = language
+    return made
 
 
 @pytest.fixture(scope="session")

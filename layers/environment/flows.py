@@ -5,7 +5,7 @@ sends it back, each as far as the alarm's own state allows.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -224,10 +224,9 @@ def act(
 def _rights(principal: Principal, order: RemediationOrder) -> tuple[bool, bool]:
     """Whether a principal may change what the order is about, and whether they belong to the unit it went to."""
     supervises = gate.restrict(principal, monitors(), "change").filter(pk=order.monitor_id).exists()
-    answers = any(
-        holding.organisation == order.unit_id and gate.granted(layer(), holding.role, "view")
-        for holding in principal.holdings
-    )
+    # Seen as one of the unit, and not as somebody who may also look.
+    as_unit = tuple(h for h in principal.holdings if order.unit_id and h.organisation == order.unit_id)
+    answers = gate.restrict(replace(principal, holdings=as_unit), layer()).filter(pk=order.pk).exists()
     return supervises, answers
 
 

@@ -44,16 +44,21 @@ LEAST_KNOWN = 0.75
 """Share of the time of which a machine's states must be known, or its line is marked."""
 
 
+class Declared(Report):
+    """What the reports of plants have in common."""
+
+    layer = "sewage_plants"
+    kinds = KINDS
+    free = True
+
+
 @register
-class PlantReport(Report):
+class PlantReport(Declared):
     """A plant's water, quality, loads, level and energy by hour, day or month, with extremes, means and totals."""
 
     key = "sewage-plant"
-    layer = "sewage_plants"
     title = gettext_lazy("污水处理厂运行报表")
     about = gettext_lazy("流量、水质、负荷、液位和用电的日报、月报、年报和自选时段报表。")
-    kinds = KINDS
-    free = True
     of_feature = True
 
     def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
@@ -81,21 +86,18 @@ class PlantReport(Report):
 
 
 @register
-class PlantSummary(Report):
+class PlantSummary(Declared):
     """All plants over a period: level, flow, energy, and the states of their equipment now."""
 
     key = "sewage-summary"
-    layer = "sewage_plants"
     title = gettext_lazy("污水处理厂运行汇总表")
     about = gettext_lazy("各厂液位、流量、电能与设备运行、故障和动力情况。")
-    kinds = KINDS
-    free = True
 
     def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
         plants = list(gate.restrict(principal, self.of).order_by("name", "pk").values_list("pk", "name"))
         parts = whole_of(principal, [pk for pk, _name in plants], time.begins_at, time.ends_at)
         state = Equipment.State
-        machines = {
+        equipment = {
             row["plant"]: row
             for row in Equipment.objects.filter(plant__in=[pk for pk, _name in plants]).values("plant").annotate(
                 all=Count("pk"), running=Count("pk", filter=Q(state=state.RUNNING)),
@@ -105,7 +107,7 @@ class PlantSummary(Report):
         }  # fmt: skip
         lines = []
         for pk, name in plants:
-            row, own = parts.get(pk, {}), machines.get(pk, {})
+            row, own = parts.get(pk, {}), equipment.get(pk, {})
             flow, energy = row.get(FLOW), row.get(ENERGY)
             level = row.get(LEVEL)
             lines.append(Line([
@@ -128,15 +130,12 @@ class PlantSummary(Report):
 
 
 @register
-class PlantExceedances(Report):
+class PlantExceedances(Declared):
     """The ledger of days on which a plant's effluent was over its limit."""
 
     key = "sewage-exceedances"
-    layer = "sewage_plants"
     title = gettext_lazy("出水超标台账")
     about = gettext_lazy("出水日均值超过GB 18918相应级别限值的记录，氨氮按水温取限值。")
-    kinds = KINDS
-    free = True
 
     def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
         grades = dict(gate.restrict(principal, self.of).values_list("pk", "standard"))
@@ -148,15 +147,12 @@ class PlantExceedances(Report):
 
 
 @register
-class EndsReport(Report):
+class EndsReport(Declared):
     """Inlet and outlet of a plant side by side: concentrations, removal, loads, and the outlet held to its limits."""
 
     key = "sewage-ends"
-    layer = "sewage_plants"
     title = gettext_lazy("进出水对比报表")
     about = gettext_lazy("进水、出水浓度与去除率，按流量计算的负荷与削减量，出水逐日达标情况。")
-    kinds = KINDS
-    free = True
     of_feature = True
 
     def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
@@ -181,15 +177,12 @@ class EndsReport(Report):
 
 
 @register
-class EquipmentReport(Report):
+class EquipmentReport(Declared):
     """What each machine of a plant did over a period: hours by state, starts, faults, availability."""
 
     key = "sewage-equipment"
-    layer = "sewage_plants"
     title = gettext_lazy("设备运行情况报表")
     about = gettext_lazy("各设备运行、待机、检修、故障时间，启动与故障次数，可用率和利用率。")
-    kinds = KINDS
-    free = True
     of_feature = True
 
     def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:

@@ -11,20 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from layers.environment.models import Monitor
-from services.accounts.models import User
 from services.audit.models import Entry
 from services.telemetry import devices, inventory, partitions, tokens
 from services.telemetry.models import Device, Outage, Quarantined
 from services.telemetry.store import Row, Store
-from tests.conftest import HOME, SIBLING
+from tests.conftest import HOME, SIBLING, client
 
 pytestmark = pytest.mark.django_db
-
-
-def client(name: str) -> Client:
-    made = Client(SERVER_NAME="127.0.0.1", headers={"Accept": "text/html"})
-    made.force_login(User.objects.get(username=name))
-    return made
 
 
 @pytest.fixture

@@ -13,14 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from layers.environment.models import Monitor
-from services.accounts.models import User
 from services.audit.models import Entry
 from services.telemetry import partitions
 from services.telemetry.models import Device
 from services.telemetry.rollups import compute
 from services.telemetry.spans import ZONE
 from services.telemetry.store import Row, Store
-from tests.conftest import HOME, SIBLING
+from tests.conftest import HOME, SIBLING, client
 
 pytestmark = pytest.mark.django_db
 PAGES = (
@@ -34,12 +33,6 @@ FILES = (
     "/desk/readings/export?feature={0}&what=raw",
     "/desk/compare/export?feature={0}",
 )
-
-
-def client(name: str) -> Client:
-    made = Client(SERVER_NAME="127.0.0.1", headers={"Accept": "text/html"})
-    made.force_login(User.objects.get(username=name))
-    return made
 
 
 def taken(answer: Any) -> bytes:

@@ -11,23 +11,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from layers.environment.models import Monitor
-from services.accounts.models import User
 from services.telemetry import partitions, validity
 from services.telemetry.models import Device
 from services.telemetry.rollups import compute
 from services.telemetry.spans import ZONE, Quality
 from services.telemetry.store import Row, Store
-from tests.conftest import HOME
+from tests.conftest import HOME, client
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 11, 10)
 BEGIN = datetime(2026, 11, 10, tzinfo=ZONE)
-
-
-def client(name: str) -> Client:
-    made = Client(SERVER_NAME="127.0.0.1", headers={"Accept": "text/html"})
-    made.force_login(User.objects.get(username=name))
-    return made
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from services.telemetry.models import Device, Tally
 from services.telemetry.reports import FREE, REPORTS, Period, period
 from services.telemetry.spans import ZONE
 from services.telemetry.store import Row, Store
-from tests.conftest import HOME, SIBLING
-from tests.domains.test_reports import client, hours
+from tests.conftest import HOME, SIBLING, client
+from tests.domains.test_reports import hours
 
 pytestmark = pytest.mark.django_db
 People = dict[str, Principal]

@@ -16,25 +16,18 @@ from layers.environment.rules import dust_score, good_pm10
 from layers.projects.models import Project
 from layers.sewage.models import Equipment, SewagePlant
 from services.access.principal import Principal
-from services.accounts.models import User
 from services.telemetry import partitions
 from services.telemetry.models import Device
 from services.telemetry.reports import REPORTS, Period, period
 from services.telemetry.rollups import compute
 from services.telemetry.spans import ZONE
 from services.telemetry.store import Row, Store
-from tests.conftest import HOME, SIBLING
+from tests.conftest import HOME, SIBLING, client
 
 pytestmark = pytest.mark.django_db
 MONDAY = datetime(2026, 11, 9, tzinfo=ZONE)
 WEEK = period("week", date(2026, 11, 12))
 People = dict[str, Principal]
-
-
-def client(name: str) -> Client:
-    made = Client(SERVER_NAME="127.0.0.1", headers={"Accept": "text/html"})
-    made.force_login(User.objects.get(username=name))
-    return made
 
 
 def hours(

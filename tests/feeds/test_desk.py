@@ -12,22 +12,15 @@ from ingest.simulators import existing
 from layers.sewage.models import SewagePlant
 from services.access import principal as principals
 from services.access.principal import Principal
-from services.accounts.models import User
 from services.audit.models import Entry
 from services.feeds import sources
 from services.feeds.models import Run, Source
 from services.telemetry.models import Reading
+from tests.conftest import client
 from tests.feeds.conftest import BEGIN, Existing, pull, stored
 
 pytestmark = pytest.mark.django_db
 Settle = Callable[..., Source]
-
-
-def client(name: str = "admin", language: str = "zh-hans") -> Client:
-    made = Client(SERVER_NAME="127.0.0.1", headers={"Accept": "text/html"})
-    made.force_login(User.objects.get(username=name))
-    made.cookies["django_language"] = language
-    return made
 
 
 def body(answer: Any) -> str:
@@ -57,7 +50,7 @@ def form(system: Existing, **values: Any) -> dict[str, Any]:
 def test_an_administrator_settles_mode_format_and_authorisation_on_the_screen(
     system: Existing, plants: dict[str, SewagePlant], admin: Principal
 ) -> None:
-    desk = client()
+    desk = client("admin")
     assert desk.get("/desk/feeds/new").status_code == 200
     answer = desk.post("/desk/feeds/new", form(system))
     source = Source.objects.get()
@@ -102,11 +95,11 @@ def test_others_find_no_such_pages(settle: Settle, name: str) -> None:
     assert "/desk/feeds" not in body(desk.get("/desk"))
     anonymous = Client(headers={"Accept": "text/html"})
     assert {anonymous.get(f"/desk/feeds{page}").status_code for page in pages} == {302}
-    assert "/desk/feeds" in body(client().get("/desk"))
+    assert "/desk/feeds" in body(client("admin").get("/desk"))
 
 
 def test_a_trial_shows_what_would_come_and_writes_nothing(system: Existing, plants: dict[str, SewagePlant]) -> None:
-    desk = client()
+    desk = client("admin")
     answer = desk.post(
         "/desk/feeds/new", form(system, trial="1"), headers={"HX-Request": "true", "HX-Target": "feed-fields"}
     )
@@ -136,19 +129,19 @@ def test_a_trial_of_a_push_reads_a_sample(system: Existing) -> None:
         system, mode="push", target="features", layer="points_of_interest", list_path="list", ok_path="", trial="1",
         sample=sample, path=["id", "title", "x", "y"], use=["f:code", "f:name", "w:lon", "w:lat"], unit=[""] * 4,
     )  # fmt: skip
-    page = body(client().post("/desk/feeds/new", given))
+    page = body(client("admin").post("/desk/feeds/new", given))
     assert "一号泵站" in page
     assert "107.500000, 31.200000" in page
     assert "新建" in page
 
 
 def test_what_is_wrong_stands_beside_its_field(system: Existing) -> None:
-    answer = client().post("/desk/feeds/new", form(system, url="http://10.1.2.3/api", times="0", name=""))
+    answer = client("admin").post("/desk/feeds/new", form(system, url="http://10.1.2.3/api", times="0", name=""))
     page = body(answer)
     assert answer.status_code == 422
     assert "field-error" in page
     assert not Source.objects.exists()
-    answer = client().post("/desk/feeds/new", form(system, url="http://10.1.2.3/api"))
+    answer = client("admin").post("/desk/feeds/new", form(system, url="http://10.1.2.3/api"))
     assert "10.1.2.3:80 不在允许的外部主机之列" in body(answer)
     assert "/admin/notify/destination/" in body(answer)
 
@@ -156,8 +149,8 @@ def test_what_is_wrong_stands_beside_its_field(system: Existing) -> None:
 def test_a_secret_is_on_no_page(settle: Settle) -> None:
     source = settle(secret="very-secret-4711")
     for page in ("", "/edit"):
-        assert "very-secret-4711" not in body(client().get(f"/desk/feeds/{source.pk}{page}"))
-    answer = client().post(f"/desk/feeds/{source.pk}/edit", {"name": "", "secret": "typed-again-99"})
+        assert "very-secret-4711" not in body(client("admin").get(f"/desk/feeds/{source.pk}{page}"))
+    answer = client("admin").post(f"/desk/feeds/{source.pk}/edit", {"name": "", "secret": "typed-again-99"})
     assert "typed-again-99" not in body(answer)
 
 
@@ -165,11 +158,11 @@ def test_runs_are_read_row_by_row_in_both_languages(settle: Settle, system: Exis
     system.misbehave(broken=True)
     source = settle()
     run = pull(source)
-    chinese, english = (body(client(language=each).get(f"/desk/feeds/runs/{run.pk}")) for each in ("zh-hans", "en"))
+    chinese, english = (body(client("admin", each).get(f"/desk/feeds/runs/{run.pk}")) for each in ("zh-hans", "en"))
     assert "“昨天”不是时间。" in chinese
     assert "“昨天” is not a time." in english
-    assert str(run.pk) in body(client().get(f"/desk/feeds/{source.pk}?state=bad"))
-    assert "没有符合条件的运行记录" in body(client().get(f"/desk/feeds/{source.pk}?state=running"))
+    assert str(run.pk) in body(client("admin").get(f"/desk/feeds/{source.pk}?state=bad"))
+    assert "没有符合条件的运行记录" in body(client("admin").get(f"/desk/feeds/{source.pk}?state=running"))
 
 
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
@@ -177,7 +170,7 @@ def test_every_page_is_there_in_both_languages(settle: Settle, admin: Principal,
     pulled = settle(every=60)
     run = pull(pulled)
     pushed = settle(name="推", mode="push", on=False)
-    desk = client(language=language)
+    desk = client("admin", language)
     pages = [f"/{pk}{part}" for pk in (pulled.pk, pushed.pk) for part in ("", "/edit")]
     for page in ("", "/new", f"/runs/{run.pk}", *pages):
         assert desk.get(f"/desk/feeds{page}").status_code == 200, page
@@ -185,7 +178,7 @@ def test_every_page_is_there_in_both_languages(settle: Settle, admin: Principal,
 
 
 def test_pulling_now_and_again_from_a_time_on(bound: Source, admin: Principal) -> None:
-    desk = client()
+    desk = client("admin")
     pull(bound)
     Source.objects.filter(pk=bound.pk).update(next_at=None)
     assert desk.post(f"/desk/feeds/{bound.pk}/pull").status_code == 302
@@ -209,14 +202,14 @@ def test_what_cannot_work_cannot_be_switched_on(settle: Settle, system: Existing
 
     source = settle(on=False)
     Destination.objects.all().delete()
-    answer = client().post(f"/desk/feeds/{source.pk}/switch", {"on": "1"}, follow=True)
+    answer = client("admin").post(f"/desk/feeds/{source.pk}/switch", {"on": "1"}, follow=True)
     assert "不能启用" in body(answer)
     source.refresh_from_db()
     assert not source.enabled
 
 
 def test_the_list_asks_no_more_for_many_than_for_one(settle: Settle) -> None:
-    desk = client()
+    desk = client("admin")
 
     def add(name: str) -> None:
         Run.objects.create(source=settle(name=name), started_at=BEGIN, state="done")

@@ -16,17 +16,11 @@ from services.accounts.models import User
 from services.audit.models import Entry
 from services.notify import outbox
 from services.notify.models import Channel, Contact, Delivery, Message
+from tests.conftest import client
 from tests.desk.conftest import browser, desk  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.django_db
 PAGE = {"Accept": "text/html"}
-
-
-def client(name: str) -> Client:
-    """Somebody's session."""
-    made = Client(SERVER_NAME="127.0.0.1")
-    made.force_login(User.objects.get(username=name))
-    return made
 
 
 def test_one_reads_one_s_own_and_goes_where_it_leads(owner: User) -> None:

@@ -6,11 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.test import Client
 
 from layers.environment.models import Monitor
 from layers.sewage.models import SewagePlant
-from services.accounts.models import User
 from services.telemetry import partitions
 from services.telemetry.models import Device
 from services.telemetry.reports import Sheet
@@ -22,12 +20,6 @@ from tests.conftest import HOME, SIBLING
 DAY = datetime(2026, 11, 10, tzinfo=ZONE)
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 Pairs = list[tuple[float | None, float | None]]
-
-
-def client(name: str, **options: Any) -> Client:
-    made = Client(SERVER_NAME="127.0.0.1", headers={"Accept": "text/html"}, **options)
-    made.force_login(User.objects.get(username=name))
-    return made
 
 
 NOBODY = {"SERVER_NAME": "127.0.0.1", "headers": {"Accept": "text/html"}}

@@ -25,8 +25,8 @@ from services.reports import custom, making
 from services.reports.models import Custom, Due, Edition
 from services.telemetry.models import Device
 from services.telemetry.spans import ZONE
-from tests.conftest import HOME
-from tests.reports.conftest import DAY, NOBODY, client, send
+from tests.conftest import HOME, client
+from tests.reports.conftest import DAY, NOBODY, send
 from tests.reports.test_editions import NEW_YEAR, began, of, passed
 
 pytestmark = pytest.mark.django_db
@@ -111,7 +111,7 @@ def test_the_form_follows_what_is_chosen(who: People, two: Any) -> None:
     assert 'value="511702"' in regions and 'value="511703"' not in regions
 
 
-@pytest.mark.covers("DZ-043", "FJ-427")
+@pytest.mark.covers("FJ-427")
 @pytest.mark.parametrize(
     "time",
     [{"period": "week"}, {"period": "month"}, {"period": "year"},
