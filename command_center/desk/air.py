@@ -11,11 +11,10 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
-from command_center.desk.doors import region_filter, signed_in
+from command_center.desk.doors import region_filter, signed_in, visitor
 from gis.models import Region
 from layers.environment.rules import BANDS, CO, DAY, HOUR, NO2, O3, PM10, PM25, SO2, Band, air_quality
 from services.access.errors import Invalid
-from services.access.principal import Principal
 from services.limits import tables
 from services.limits.rows import Scale
 from services.surfaces import timeline
@@ -66,7 +65,7 @@ class Row:
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """The comparison of an hour (``at``) or of a day (``day``), coloured by index or by exceedance (``by``)."""
-    principal: Principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     span, at = _time(request)
     by = request.GET.get("by", "aqi")
     if by not in ("aqi", "over"):

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from gis.models import code_prefix
 from layers.environment import flows
 from layers.environment.models import ControlArea, RemediationOrder
@@ -45,7 +45,7 @@ def areas() -> Layer:
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """The areas within reach, those with alarms first."""
-    principal = _principal(request)
+    principal = visitor(request)
     gate.require(principal, areas(), "view")
     query = {name: request.GET.get(name, "").strip()[:100] for name in ("q", "kind")}
     if query["kind"] and query["kind"] not in ControlArea.Kind.values:
@@ -83,8 +83,9 @@ def page(request: HttpRequest) -> HttpResponse:
 @signed_in
 def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One area: who answers for it, what stands in it, the limits that hold there; POST adds a limit."""
-    principal = _principal(request)
+    principal = visitor(request)
     area: Any = gate.fetch(principal, areas(), pk)
+    may_change = gate.restrict(principal, areas(), "change").filter(pk=pk).exists()
     may_govern = governing.may_write(principal, "monitors", area.region_id or "")
     form = LimitForm(request.POST or None)
     status = 200
@@ -114,8 +115,8 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         "own": [rule for rule in governing.rules(principal) if rule.within == area.pk],
         "general": _general(principal, area),
         "form": form,
-        "may_govern": may_govern and gate.restrict(principal, areas(), "change").filter(pk=pk).exists(),
-        "may_change": gate.restrict(principal, areas(), "change").filter(pk=pk).exists(),
+        "may_govern": may_govern and may_change,
+        "may_change": may_change,
         "box": _box(area),
         "now": timezone.now(),
     }
@@ -187,7 +188,9 @@ def figures(principal: Principal, keys: Sequence[UUID]) -> dict[UUID, dict[str, 
         flows.orders(principal).filter(state__in=RemediationOrder.OPEN).select_related(None).order_by(),
         "id", "monitor_id", "state", "due_at",
     )  # fmt: skip
-    for area, number, late in _ask(_ORDERS.format(seen=seen), [*parameters, timezone.now(), given]):
+    for area, number, late in _ask(
+        _ORDERS.format(seen=seen), [*parameters, list(RemediationOrder.WAITING), timezone.now(), given]
+    ):
         found[area] |= {"orders": number, "overdue": late}
     return found
 
@@ -255,7 +258,7 @@ def _box(area: ControlArea) -> str:
 @signed_in
 def switch(request: HttpRequest, pk: UUID, rule: int) -> HttpResponse:
     """Switch a limit of an area on or off."""
-    principal = _principal(request)
+    principal = visitor(request)
     gate.fetch(principal, areas(), pk, "change")
     found = governing.fetch(principal, rule)
     if found.within != pk:
@@ -264,10 +267,6 @@ def switch(request: HttpRequest, pk: UUID, rule: int) -> HttpResponse:
     governing.switch(principal, rule, on)
     messages.success(request, _("规则已启用。") if on else _("规则已停用。"))
     return HttpResponseRedirect(f"/desk/areas/{pk}#limits")
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined, no-any-return]
 
 
 _STANDING = """
@@ -288,6 +287,6 @@ select a.id, count(*) from seen s join environment_monitor m on m.id = s.feature
 join environment_controlarea a on ST_Covers(a.geom, m.geom) where a.id = any(%s) group by a.id"""
 _ORDERS = """
 with seen as ({seen})
-select a.id, count(*), count(*) filter (where s.state in ('issued', 'returned') and s.due_at < %s)
+select a.id, count(*), count(*) filter (where s.state = any(%s) and s.due_at < %s)
 from seen s join environment_monitor m on m.id = s.monitor_id
 join environment_controlarea a on ST_Covers(a.geom, m.geom) where a.id = any(%s) group by a.id"""

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from command_center.desk.doors import fragment, signed_in
+from command_center.desk.doors import fragment, signed_in, visitor
 from command_center.desk.reports import day, file, shown
 from command_center.desk.times import day_of
 from gis.models import Region, code_prefix
@@ -38,7 +38,7 @@ AT_FIRST = ("mean", "high", "low", "valid")
 @signed_in
 def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A saved report over the period in which ``date`` lies, within the rights of who opens it."""
-    principal = _principal(request)
+    principal = visitor(request)
     saved = custom.fetch(principal, pk)
     time, today = saved.time(day(request)), timezone.now().astimezone(ZONE).date()
     found = figures.run(principal, saved, time)
@@ -63,7 +63,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
 @signed_in
 def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """The same as Excel or CSV, of the features that one may take along."""
-    principal = _principal(request)
+    principal = visitor(request)
     saved = custom.fetch(principal, pk)
     time = saved.time(day(request))
     found = figures.run(principal, saved, time, "export")
@@ -81,7 +81,7 @@ def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
 @signed_in
 def edit(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
     """The form of a report; ``act`` of what was sent changes the form, shows a preview, or saves."""
-    principal = _principal(request)
+    principal = visitor(request)
     stored = custom.fetch(principal, pk) if pk is not None else None
     if stored is not None and not custom.may_change(principal, stored):
         raise Refused(_("只有创建人可以修改或删除报表。"))
@@ -105,7 +105,7 @@ def edit(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
 @signed_in
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a report."""
-    custom.delete(_principal(request), pk)
+    custom.delete(visitor(request), pk)
     messages.success(request, _("报表已删除。"))
     return HttpResponseRedirect("/desk/reports")
 
@@ -322,7 +322,3 @@ def _scope(principal: Principal, saved: Custom) -> str:
     if saved.choice == Custom.Choice.REGION:
         return Region.objects.filter(code=saved.region).values_list("name", flat=True).first() or saved.region
     return str(saved.get_choice_display())
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined,no-any-return]

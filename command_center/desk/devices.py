@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from services.access import gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
@@ -37,7 +37,7 @@ INPUT = {"class": "form-control"}
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """The devices within reach, those that wait for approval first."""
-    principal = _principal(request)
+    principal = visitor(request)
     found = inventory.listing(principal, request.GET.dict())
     context = {
         "found": found,
@@ -124,7 +124,7 @@ class UnitLine(NamedTuple):
 @signed_in
 def one(request: HttpRequest, pk: int) -> HttpResponse:
     """A device; POST changes its profile."""
-    principal = _principal(request)
+    principal = visitor(request)
     device = inventory.fetch(principal, pk)
     if request.method != "POST":
         return _page(request, device, Profile(instance=device))
@@ -153,7 +153,7 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
         feature = UUID(request.POST.get("feature", ""))
     except ValueError:
         raise Invalid(_("请选择要绑定的监测点。"), {"feature": [_("请从列表中选择。")]}) from None
-    device = devices.approve(_principal(request), pk, feature)
+    device = devices.approve(visitor(request), pk, feature)
     messages.success(request, _("设备%s已启用，开始接收数据。") % device.number)
     return HttpResponseRedirect(f"/desk/devices/{pk}")
 
@@ -162,7 +162,7 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
 @signed_in
 def block(request: HttpRequest, pk: int) -> HttpResponse:
     """Take no more readings from a device."""
-    device = devices.block(_principal(request), pk)
+    device = devices.block(visitor(request), pk)
     messages.success(request, _("设备%s已停用。") % device.number)
     return HttpResponseRedirect(f"/desk/devices/{pk}")
 
@@ -172,8 +172,8 @@ def block(request: HttpRequest, pk: int) -> HttpResponse:
 @signed_in
 def new_token(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a token for a device and show it this once; the one before no longer counts."""
-    token = devices.new_token(_principal(request), pk)
-    device = inventory.fetch(_principal(request), pk)
+    token = devices.new_token(visitor(request), pk)
+    device = inventory.fetch(visitor(request), pk)
     return _page(request, device, Profile(instance=device), token=token)
 
 
@@ -181,7 +181,7 @@ def new_token(request: HttpRequest, pk: int) -> HttpResponse:
 @signed_in
 def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
     """End the token of a device: it is let in nowhere until it has a new one."""
-    device = devices.revoke_token(_principal(request), pk)
+    device = devices.revoke_token(visitor(request), pk)
     messages.success(request, _("设备%s的令牌已收回。") % device.number)
     return HttpResponseRedirect(f"/desk/devices/{pk}")
 
@@ -190,7 +190,7 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
 def candidates(request: HttpRequest) -> HttpResponse:
     """Features to which a device may be bound, whose text holds what was typed."""
     text = request.GET.get("q", "").strip()[:100]
-    rows = inventory.candidates(_principal(request), text)
+    rows = inventory.candidates(visitor(request), text)
     found = [(row.pk, row.title, row.code) for row in rows]
     return render(request, "desk/choices.html", {"found": found, "text": text})
 
@@ -203,7 +203,7 @@ def _page(
     status: int = 200,
     token: str = "",
 ) -> HttpResponse:
-    principal = _principal(request)
+    principal = visitor(request)
     now = timezone.now()
     pending = device.state == Device.State.PENDING
     features = inventory.features_of(principal, [device])
@@ -355,7 +355,3 @@ def _text(name: str, value: Any, choices: dict[Any, Any], titles: dict[str, str]
     if isinstance(value, dict):
         return "，".join(f"{code} {unit}" for code, unit in sorted(value.items()))
     return str(choices.get(value, value))
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined,no-any-return]

@@ -9,12 +9,11 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from command_center.desk import figures, forms, regions
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from gis.incoming import parse_geometry
 from gis.models import Region
 from services.access import actions, gate
 from services.access.errors import Conflict, Invalid, NotFound
-from services.access.principal import Principal
 from services.catalog.layer import Layer, Tab
 from services.panels import panel as panels
 from services.search.filters import Filters, narrow
@@ -25,7 +24,7 @@ SUGGESTED = 12
 @signed_in
 def new(request: HttpRequest, key: str) -> HttpResponse:
     """The form of a new feature."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     layer = gate.layer_for(principal, key, "create")
     if request.method != "POST":
         start = {forms.PLACE: forms.point_text(request.GET.get("lon", ""), request.GET.get("lat", ""))}
@@ -45,7 +44,7 @@ def new(request: HttpRequest, key: str) -> HttpResponse:
 @signed_in
 def edit(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
     """The form of a feature that is there; a change by somebody else in the meantime is shown, not overwritten."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     layer = gate.layer_for(principal, key, "change")
     feature = gate.fetch(principal, layer, pk, "change")
     if request.method != "POST":
@@ -69,7 +68,7 @@ def edit(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
 @signed_in
 def add_record(request: HttpRequest, key: str, pk: UUID, tab: str) -> HttpResponse:
     """The form of a new record inside a tab; once saved, the tab again."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     layer = gate.layer_for(principal, key, "change")
     gate.fetch(principal, layer, pk, "change")
     declared = layer.tab(tab)
@@ -94,7 +93,7 @@ def add_record(request: HttpRequest, key: str, pk: UUID, tab: str) -> HttpRespon
 @signed_in
 def choices(request: HttpRequest, key: str) -> HttpResponse:
     """Rows a reference may point at whose name holds the text: regions, or features the principal may see."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     text = request.GET.get("q", "").strip()[:100]
     if key == "regions":
         found = [
@@ -123,7 +122,7 @@ def _page(
     status: int = 200,
     conflict: Any = None,
 ) -> HttpResponse:
-    principal: Principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     return render(
         request, "desk/form.html",
         {

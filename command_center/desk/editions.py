@@ -9,10 +9,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from command_center.desk.reports import file, shown
 from command_center.desk.times import day_of
-from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.layer import registry
 from services.reports import editions, sheets
@@ -25,7 +24,7 @@ from services.telemetry.reports import readable as reports_of
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """The newest version of every period: ``report``, ``period``, ``q``, ``from``, ``to``, ``page``."""
-    principal, query = _principal(request), request.GET
+    principal, query = visitor(request), request.GET
     number = query.get("page", "1")
     report, kind, text = (
         query.get("report", ""),
@@ -52,7 +51,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @signed_in
 def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One edition; cells that are not as in the version before are marked."""
-    principal = _principal(request)
+    principal = visitor(request)
     edition = editions.fetch(principal, pk)
     report = REPORTS[edition.report]
     made = sheets.spoken(edition.sheets)
@@ -82,7 +81,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
 @signed_in
 def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """The edition as Excel or CSV, with where it comes from below."""
-    principal = _principal(request)
+    principal = visitor(request)
     edition = editions.fetch(principal, pk, "export")
     report = REPORTS[edition.report]
     made = sheets.spoken(edition.sheets)
@@ -109,7 +108,3 @@ def _source(edition: Edition) -> str:
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined,no-any-return]

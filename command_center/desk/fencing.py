@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from command_center.desk import figures, regions
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from command_center.desk.forms import Place
 from gis.models import Region
 from services.access import gate
@@ -115,7 +115,7 @@ class FenceForm(forms.ModelForm):
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """The fences within reach, with how often each told something in the last day."""
-    principal: Principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     since = timezone.now() - timedelta(days=1)
     rows = fences.visible(principal).annotate(day=Count("events", filter=Q(events__at__gte=since)))
     titles = {layer.key: layer.title for layer in fences.layers(principal)}
@@ -131,7 +131,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @signed_in
 def new(request: HttpRequest) -> HttpResponse:
     """The form of a new fence; ``shape`` says what is drawn."""
-    principal: Principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     if not fences.layers(principal, "change"):
         raise Refused(_("需要对围栏所属图层和行政区的修改权限。"))
     shape = request.GET.get("shape", Fence.Shape.POLYGON)
@@ -143,7 +143,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @signed_in
 def one(request: HttpRequest, pk: int) -> HttpResponse:
     """A fence: its form, which only those may send who may change it, and its events."""
-    principal: Principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     action = "change" if request.method == "POST" else "view"
     return _form(request, principal, fences.fetch(principal, pk, action))
 
@@ -152,7 +152,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
 @signed_in
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a fence away."""
-    fences.delete(request.principal, pk)  # type: ignore[attr-defined]
+    fences.delete(visitor(request), pk)
     messages.success(request, _("已删除。"))
     return HttpResponseRedirect("/desk/fences")
 

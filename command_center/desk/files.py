@@ -10,10 +10,9 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from services.access import gate
 from services.access.errors import AccessError
-from services.access.principal import Principal
 from services.catalog.layer import Layer
 from services.files import attachments
 from services.files.models import Attachment
@@ -26,7 +25,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 @signed_in
 def page(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
     """The tab with the files; files sent to it are kept, each with a sentence where it cannot be."""
-    principal: Principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     layer = gate.layer_for(principal, key)
     refused = []
     if request.method == "POST":
@@ -44,7 +43,7 @@ def page(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
 @signed_in
 def content(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """The bytes of a file, whole or one range of them so that recordings can be wound; ``save=1`` to keep it."""
-    found, path = attachments.opened(request.principal, pk)  # type: ignore[attr-defined]
+    found, path = attachments.opened(visitor(request), pk)
     response = _part(request, found, path) or FileResponse(path.open("rb"))
     # As a document of its own it may run nothing and reach nothing, whatever is inside.
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'"
@@ -61,12 +60,12 @@ def content(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 @signed_in
 def remove(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Take a file away and show those that remain."""
-    layer, feature = attachments.remove(request.principal, pk)  # type: ignore[attr-defined]
+    layer, feature = attachments.remove(visitor(request), pk)
     return _tab(request, layer, feature, [])
 
 
 def _tab(request: HttpRequest, layer: Layer, pk: UUID, refused: list[tuple[str | None, str]]) -> HttpResponse:
-    principal: Principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     rows = attachments.of(principal, layer, pk)
     context = {
         "layer": layer, "pk": pk, "files": list(rows[:SHOWN]), "total": rows.count(), "refused": refused,

@@ -9,9 +9,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from services.access import grants
-from services.access.principal import Principal
 from services.accounts.roles import Role
 from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
@@ -24,7 +23,7 @@ CANDIDATES = 12
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """All memberships, for administrators."""
-    rows = grants.grants(_principal(request))
+    rows = grants.grants(visitor(request))
     text, role = request.GET.get("q", "").strip()[:100], request.GET.get("role", "")
     if text:
         rows = rows.filter(
@@ -47,7 +46,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @signed_in
 def one(request: HttpRequest, pk: int) -> HttpResponse:
     """One membership with what it names."""
-    grant = grants.fetch(_principal(request), pk)
+    grant = grants.fetch(visitor(request), pk)
     keys = list(grant.named.values_list("feature", flat=True))
     rows = {row.pk: row for row in FeatureIndex.objects.filter(pk__in=keys).defer("geom")}
     named = [(rows[key], registry.get(rows[key].layer)) for key in keys if key in rows]
@@ -59,7 +58,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
 @signed_in
 def candidates(request: HttpRequest) -> HttpResponse:
     """Features of any layer whose text holds what was typed."""
-    grants.grants(_principal(request))
+    grants.grants(visitor(request))
     text = request.GET.get("q", "").strip()[:100]
     rows = FeatureIndex.objects.filter(holding(text)) if text.split() else FeatureIndex.objects.none()
     found = []
@@ -74,7 +73,7 @@ def candidates(request: HttpRequest) -> HttpResponse:
 def limit(request: HttpRequest, pk: int) -> HttpResponse:
     """Limit a membership to what it names, or lift that."""
     only = request.POST.get("only") == "1"
-    grants.limit(_principal(request), pk, only)
+    grants.limit(visitor(request), pk, only)
     messages.success(request, _("已限定为指定对象。") if only else _("已取消限定。"))
     return HttpResponseRedirect(f"/desk/grants/{pk}")
 
@@ -83,7 +82,7 @@ def limit(request: HttpRequest, pk: int) -> HttpResponse:
 @signed_in
 def name(request: HttpRequest, pk: int) -> HttpResponse:
     """Name a feature, or with ``remove`` take it away."""
-    principal = _principal(request)
+    principal = visitor(request)
     try:
         feature = UUID(request.POST.get("feature", ""))
     except ValueError:
@@ -97,7 +96,3 @@ def name(request: HttpRequest, pk: int) -> HttpResponse:
         grants.give(principal, pk, feature)
         messages.success(request, _("已授权。"))
     return HttpResponseRedirect(f"/desk/grants/{pk}")
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined, no-any-return]

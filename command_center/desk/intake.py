@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from command_center.desk.doors import fragment, signed_in
+from command_center.desk.doors import fragment, signed_in, visitor
 from command_center.desk.outputs import attachment
 from gis.crs import Datum
 from ingest.files import imports
@@ -30,7 +30,7 @@ SRIDS = (4490, 4326, 3857, *range(4513, 4555))
 @signed_in
 def upload(request: HttpRequest, key: str) -> HttpResponse:
     """Choose a file for a layer; the imports so far stand below."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     layer = gate.layer_for(principal, key, "import")
     context: dict[str, Any] = {"layer": layer, "past": imports.history(principal, layer)[:RECENT]}
     if request.method == "POST":
@@ -49,7 +49,7 @@ def upload(request: HttpRequest, key: str) -> HttpResponse:
 @signed_in
 def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
     """An import: its settings with a preview while it is open, its outcome once it has run."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     item = imports.mine(principal, pk)
     layer = imports.layer_of(principal, item)
     if item.state in (Import.State.RUNNING, Import.State.DONE, Import.State.UNDONE):
@@ -86,7 +86,7 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
 @signed_in
 def undo(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Take an import back, as a job."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     item = imports.mine(principal, pk)
     imports.layer_of(principal, item)
     job = work.submit("undo-import", _("撤销导入 %s") % item.name, principal, {"import": str(item.pk)})
@@ -97,7 +97,7 @@ def undo(request: HttpRequest, pk: UUID) -> HttpResponse:
 @signed_in
 def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Forget an import that wrote nothing."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     item = imports.mine(principal, pk)
     imports.discard(principal, item)
     messages.success(request, _("已放弃这次导入。"))
@@ -107,7 +107,7 @@ def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
 @signed_in
 def report(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """The problems of an import as a file."""
-    made = report_file(imports.mine(request.principal, pk), request.GET.get("format", "xlsx"))  # type: ignore[attr-defined]
+    made = report_file(imports.mine(visitor(request), pk), request.GET.get("format", "xlsx"))
     response = StreamingHttpResponse(made.chunks, content_type=made.content_type)
     response.headers["Content-Disposition"] = attachment(made.filename)
     return response
@@ -116,7 +116,7 @@ def report(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
 @signed_in
 def jobs(request: HttpRequest) -> HttpResponse:
     """The user's long work, the latest first; an administrator sees everybody's."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     rows = Job.objects.select_related("user")
     rows = rows if principal.is_admin else rows.filter(user_id=principal.id)
     return render(request, "desk/jobs.html", {"jobs": rows[:50]})
@@ -125,7 +125,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
 @signed_in
 def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One job with its progress; the page asks again until it is done."""
-    row = work.mine(request.principal, pk)  # type: ignore[attr-defined]
+    row = work.mine(visitor(request), pk)
     item = Import.objects.filter(pk=row.inputs["import"]).first() if row.inputs.get("import") else None
     context = {"job": row, "item": item, "open": row.state in (Job.State.ACCEPTED, Job.State.RUNNING)}
     return render(request, "desk/progress.html" if fragment(request) else "desk/job.html", context)
@@ -135,7 +135,7 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 @signed_in
 def dismiss(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Cancel a job."""
-    work.dismiss(request.principal, pk)  # type: ignore[attr-defined]
+    work.dismiss(visitor(request), pk)
     return HttpResponseRedirect(f"/desk/jobs/{pk}")
 
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from services.access.errors import Invalid
 from services.live import outbox
 from services.live.errors import TooOld
@@ -25,7 +25,7 @@ def changes(request: HttpRequest) -> HttpResponse:
         batch, reset = outbox.now(link), True
     except ValueError:
         raise Invalid(_("没有这个位置，请从头读起。"), {"after": [_("应为上次回答中的 cursor。")]}) from None
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     frames = Drawing(batch).frames(principal, get_language() or "") if batch else []
     # The frames are JSON already.
     events = ",".join(f'{{"topic":"{frame.topic}","data":{frame.data.decode()}}}' for frame in frames)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.templatetags.static import static
 
-from command_center.desk.doors import region_filter, signed_in
+from command_center.desk.doors import region_filter, signed_in, visitor
 from command_center.templatetags.screen import theme_named
 from services.access import gate
 from services.catalog.layer import Layer
@@ -51,4 +51,4 @@ def style_of(layers: list[Layer], theme: Theme, region: str = "") -> dict[str, A
 def style_json(request: HttpRequest) -> HttpResponse:
     """The style of the map for this principal, in the theme of the page."""
     theme = theme_named(request.GET.get("theme", ""))
-    return JsonResponse(style_of(gate.layers(request.principal), theme, request.GET.get("region", "")))  # type: ignore[attr-defined]
+    return JsonResponse(style_of(gate.layers(visitor(request)), theme, request.GET.get("region", "")))

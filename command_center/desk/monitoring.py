@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from command_center.desk.outputs import attachment
 from layers.projects.models import Project
 from layers.video.models import Camera
@@ -89,7 +89,7 @@ class Site:
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """The sites within reach with what watches each; devices whose site is foreign stand apart."""
-    principal = _principal(request)
+    principal = visitor(request)
     gate.require(principal, _layer("monitors"), "view")
     query = _query(request)
     rows = _sites(principal, query)
@@ -120,7 +120,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @signed_in
 def duty(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Put a monitor off duty, with the reason, or on again; it is an edit like any other, checked and audited."""
-    principal = _principal(request)
+    principal = visitor(request)
     off = request.POST.get("off") == "1"
     reason = request.POST.get("reason", "").strip()
     if off and not 0 < len(reason) <= MOST_REASON:
@@ -135,7 +135,7 @@ def duty(request: HttpRequest, pk: UUID) -> HttpResponse:
 @signed_in
 def export(request: HttpRequest) -> StreamingHttpResponse:
     """What watches the sites of the filter, a line a device, as Excel or CSV."""
-    principal = _principal(request)
+    principal = visitor(request)
     gate.require(principal, _layer("monitors"), "export")
     form = request.GET.get("format", "xlsx")
     headings = [
@@ -287,7 +287,3 @@ def _query(request: HttpRequest) -> dict[str, str]:
 
 def _layer(key: str) -> Layer:
     return registry.by_key[key]
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined, no-any-return]

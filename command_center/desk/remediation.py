@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from layers.environment import flows
 from layers.environment.models import OrderStep, RemediationOrder
 from services.access import gate
@@ -36,7 +36,7 @@ STATE = RemediationOrder.State
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """The orders within reach, those due first; without a filter those that are not done."""
-    principal, now = _principal(request), timezone.now()
+    principal, now = visitor(request), timezone.now()
     gate.require(principal, flows.layer(), "view")
     query = {name: request.GET.get(name, "").strip()[:100] for name in ("q", "state", "level")}
     query["state"] = query["state"] or OPEN
@@ -94,7 +94,7 @@ class OrderForm(forms.Form):
 @signed_in
 def new(request: HttpRequest) -> HttpResponse:
     """Write an order about a monitor: ``alarm`` or ``monitor`` says which."""
-    principal = _principal(request)
+    principal = visitor(request)
     episode = _alarm(principal, request.GET.get("alarm"))
     key = episode.feature_id if episode else _uuid(request.GET.get("monitor"))
     if key is None:
@@ -139,7 +139,7 @@ class Line:
 @signed_in
 def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One order: what is asked, how far it is, what was answered, what may be done."""
-    principal, now = _principal(request), timezone.now()
+    principal, now = visitor(request), timezone.now()
     order = flows.fetch(principal, pk)
     steps = list(order.steps.order_by("at", "pk"))
     wanted = {key for step in steps for key in step.files}
@@ -164,7 +164,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
 @signed_in
 def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """Do one thing with an order and show it again; what could not be done is said there."""
-    principal = _principal(request)
+    principal = visitor(request)
     flows.fetch(principal, pk)
     photos = [(file.name or "", file.chunks()) for file in request.FILES.getlist("photo")]
     try:
@@ -268,7 +268,3 @@ def _uuid(text: str | None) -> UUID | None:
         return UUID(text) if text else None
     except ValueError:
         return None
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined, no-any-return]

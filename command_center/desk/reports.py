@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from command_center.desk.outputs import attachment
 from command_center.desk.times import LONGEST, day_of
 from services.access import gate
@@ -42,7 +42,7 @@ class Cell(NamedTuple):
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """The reports of layers within reach, the saved ones, and the editions that were made last."""
-    principal = _principal(request)
+    principal = visitor(request)
     saved = list(custom.visible(principal))
     context = {
         "reports": reports.readable(principal),
@@ -60,7 +60,7 @@ def one(request: HttpRequest, key: str) -> HttpResponse:
 
     A free period is from ``date`` to ``until``, that day included.
     """
-    principal = _principal(request)
+    principal = visitor(request)
     report, time, feature = _asked(principal, request, key)
     made = report.sheet(principal, time, feature) if feature or not report.of_feature else None
     today = timezone.now().astimezone(ZONE).date()
@@ -90,7 +90,7 @@ def one(request: HttpRequest, key: str) -> HttpResponse:
 @signed_in
 def export(request: HttpRequest, key: str) -> StreamingHttpResponse:
     """The report as Excel or CSV."""
-    principal = _principal(request)
+    principal = visitor(request)
     report, time, feature = _asked(principal, request, key, "export")
     if report.of_feature and feature is None:
         raise Invalid(_("请选择%s。") % report.of.singular, {"feature": [_("必填")]})
@@ -186,7 +186,3 @@ def _rows(made: reports.Sheet) -> Iterator[list[Any]]:
         ]
     for note in made.notes:
         yield [note]
-
-
-def _principal(request: HttpRequest) -> Principal:
-    return request.principal  # type: ignore[attr-defined,no-any-return]

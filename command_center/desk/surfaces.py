@@ -8,8 +8,7 @@ from django.shortcuts import render
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from command_center.desk.doors import signed_in
-from services.access.principal import Principal
+from command_center.desk.doors import signed_in, visitor
 from services.catalog.layer import registry
 from services.surfaces import scope, timeline
 from services.surfaces.models import Run, Surface
@@ -24,7 +23,7 @@ STATE_COLORS = {
 @signed_in
 def page(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One run, as far as somebody may see its region; stations of others are only counted."""
-    principal: Principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     run = scope.run_for(principal, pk, "region", "layout")
     rows = list(run.inputs.all())
     known = scope.titles(principal, [row.feature for row in rows if row.feature])

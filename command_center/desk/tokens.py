@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from command_center.desk.doors import signed_in
+from command_center.desk.doors import signed_in, visitor
 from services.access.errors import Invalid, NotFound
 from services.accounts import tokens
 from services.audit import trail
@@ -43,5 +43,5 @@ def _issue(request: HttpRequest) -> str:
 
 
 def _note(request: HttpRequest, action: str, subject: object) -> None:
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     trail.note(principal.id, principal.name, action, object_id=str(subject)[:64], address=principal.address)

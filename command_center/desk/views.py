@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from command_center.desk import figures, regions
-from command_center.desk.doors import asked, fragment, region_filter, signed_in
+from command_center.desk.doors import asked, fragment, region_filter, signed_in, visitor
 from layers.sewage.models import SewagePlant
 from services.access import actions, gate
 from services.access.errors import Invalid
@@ -32,7 +32,7 @@ HISTORY = 50
 @signed_in
 def overview(request: HttpRequest) -> HttpResponse:
     """The whole map with every layer the user may see, and the figures that link to the lists."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     region = request.GET.get("region", "")
     shown = figures.figures(principal, region)
     return render(
@@ -52,14 +52,14 @@ def overview(request: HttpRequest) -> HttpResponse:
 @signed_in
 def counts(request: HttpRequest) -> HttpResponse:
     """The number of features of every layer, in a region and in the view where these are given."""
-    shown = figures.figures(request.principal, request.GET.get("region", ""), _view(request.GET))  # type: ignore[attr-defined]
+    shown = figures.figures(visitor(request), request.GET.get("region", ""), _view(request.GET))
     return JsonResponse({figure.layer.key: figure.total for figure in shown})
 
 
 @signed_in
 def layer(request: HttpRequest, key: str, pk: UUID | None = None) -> HttpResponse:
     """One layer: map and list under one filter, and the panel of a feature where one is open."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     chosen = gate.layer_for(principal, key)
     if pk is not None and fragment(request, "panel"):
         return render(request, "desk/panel.html", _panel(principal, chosen, pk))
@@ -97,7 +97,7 @@ SHOWN = ("choice", "number", "date", "flag")
 @signed_in
 def tab(request: HttpRequest, key: str, pk: UUID, tab: str) -> HttpResponse:
     """One tab of a panel."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     chosen = gate.layer_for(principal, key)
     number = request.GET.get("page", "1")
     opened = panels.tab(principal, chosen, pk, tab, int(number) if number.isdigit() else 1)
@@ -107,7 +107,7 @@ def tab(request: HttpRequest, key: str, pk: UUID, tab: str) -> HttpResponse:
 @signed_in
 def nearby(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
     """What lies next to a feature, of any layer."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     gate.fetch(principal, gate.layer_for(principal, key), pk)
     return render(request, "desk/nearby.html", {"found": panels.nearby(principal, pk, 20)})
 
@@ -115,7 +115,7 @@ def nearby(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
 @signed_in
 def history(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
     """Who changed what in a feature; fields the principal may not read are left out."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     chosen = gate.layer_for(principal, key)
     gate.fetch(principal, chosen, pk)
     readable = {f.name: f for f in gate.fields(principal, chosen)}
@@ -134,7 +134,7 @@ def history(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
 @signed_in
 def delete(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
     """Delete a feature and go back to the list."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     chosen = gate.layer_for(principal, key)
     actions.delete(principal, chosen, pk)
     messages.success(request, _("已删除。"))
@@ -144,7 +144,7 @@ def delete(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
 @signed_in
 def search(request: HttpRequest) -> HttpResponse:
     """One search box over everything: suggestions while typing, a page on Enter."""
-    principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     text = request.GET.get("q", "").strip()
     short = fragment(request)
     hits = everywhere.search(principal, text, 12 if short else 100) if text else []

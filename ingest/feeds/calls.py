@@ -14,10 +14,10 @@ from django.utils.translation import gettext_noop as _
 
 from ingest.feeds.formats import LARGEST, unpacked
 from ingest.feeds.moments import written
+from services.catalog.sealed import CannotOpen, opened
 from services.feeds.checks import lines
 from services.feeds.faults import Fault
 from services.feeds.models import Source
-from services.feeds.sealing import opened
 from services.notify import outbound
 from services.notify.errors import Refused, Retry, Unreachable
 from services.notify.outbound import Answer
@@ -88,7 +88,10 @@ def _accept(answer: Answer, host: str) -> None:
 
 
 def _authorise(source: Source, query: dict[str, str], headers: dict[str, str]) -> None:
-    secret = opened(source.secret)
+    try:
+        secret = opened(source.secret)
+    except CannotOpen:
+        raise Fault(_("密钥无法读取：平台的主密钥已更换。请重新填写密钥。")) from None
     match source.auth:
         case Source.Auth.BASIC:
             pair = base64.b64encode(f"{source.auth_user}:{secret}".encode()).decode()

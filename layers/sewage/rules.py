@@ -11,6 +11,8 @@ from services.limits.rows import ZONE, Limit, limit_at
 from services.telemetry.states import FAULTS
 
 STANDARD = "GB 18918"
+FULL = 5.0
+"""Metres of level at which a well is full: our own figure, to be set to the plant's overflow."""
 COLD = 12.0
 """Water temperature in ℃ at and below which the higher limit of ammonia holds."""
 DAY = 1440
@@ -192,7 +194,7 @@ ALARMS = (
         level="yellow", orange_when="value >= 3.0", citation="数采仪上报的设备报警状态（HJ 212 RS=4）",
     ),
     Alarm(
-        "sewage-level", _("提升泵房液位过高"), "sewage_plants", "level", threshold=5.0, n_least=3,
+        "sewage-level", _("提升泵房液位过高"), "sewage_plants", "level", threshold=FULL, n_least=3,
         clear="value <= limit - 0.3", level="orange", citation="本平台初始值，按各厂溢流水位调整",
     ),
     Alarm(

@@ -89,6 +89,11 @@ class Sealed:
         return hash(self.text)
 
 
+def opened(value: "Sealed | str") -> str:
+    """What a sealed field holds in plain text, be it read or just typed; raises CannotOpen."""
+    return value.open() if isinstance(value, Sealed) else value
+
+
 class SealedField(models.TextField):
     """A text that is sealed when it is saved and read back as ``Sealed``; validators see what was typed, once."""
 

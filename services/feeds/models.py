@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from gis.crs import Datum
+from services.catalog.sealed import SealedField
 from services.feeds.faults import said
 from services.telemetry.spans import SPANS, Span
 
@@ -110,7 +111,7 @@ class Source(models.Model):
     sign_user = models.CharField(_("应用编号的参数名"), max_length=60, blank=True)
     sign_time = models.CharField(_("时间戳的参数名"), max_length=60, blank=True)
     sign_moment = models.CharField(_("时间戳写法"), max_length=7, choices=Moment.choices, default=Moment.MILLISECONDS)
-    secret = models.TextField(_("授权密钥"), blank=True, editable=False)
+    secret = SealedField(_("授权密钥"), blank=True, editable=False)
     token_digest = models.CharField(_("推送令牌摘要"), max_length=64, blank=True, editable=False)
     token_at = models.DateTimeField(_("令牌签发时间"), null=True, editable=False)
 

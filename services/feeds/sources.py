@@ -15,7 +15,6 @@ from services.audit import trail
 from services.audit.models import Entry
 from services.feeds import checks, jobs
 from services.feeds.models import Run, Source
-from services.feeds.sealing import seal
 from services.notify import outbound
 from services.notify.errors import Refused
 from services.telemetry import tokens
@@ -66,7 +65,7 @@ def save(principal: Principal, pk: int | None, values: dict[str, Any], secret: s
     for name, value in values.items():
         setattr(source, name, value)
     if secret is not None:
-        source.secret = seal(secret) if secret else ""
+        source.secret = secret
     elif source.secret and _host(source.url) != old_host:
         # Else who may edit could have the secret sent to a host of their choice, and read it there.
         raise Invalid(_("填写的内容有误。"), {"secret": [_("更换了主机，请重新填写密钥。")]})
@@ -95,7 +94,7 @@ def draft(principal: Principal, pk: int | None, values: dict[str, Any], secret: 
     for name, value in values.items():
         setattr(source, name, value)
     if secret:
-        source.secret = seal(secret)
+        source.secret = secret
     elif secret == "" or (source.secret and _host(source.url) != old_host):
         source.secret = ""
     return source

@@ -3,6 +3,7 @@
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
+import services.catalog.sealed
 from django.db import migrations, models
 
 
@@ -42,7 +43,7 @@ class Migration(migrations.Migration):
                 ('sign_user', models.CharField(blank=True, max_length=60, verbose_name='应用编号的参数名')),
                 ('sign_time', models.CharField(blank=True, max_length=60, verbose_name='时间戳的参数名')),
                 ('sign_moment', models.CharField(choices=[('text', '2026-01-31 08:30:00'), ('iso', '2026-01-31T08:30:00+08:00'), ('compact', '20260131083000'), ('s', '秒时间戳'), ('ms', '毫秒时间戳')], default='ms', max_length=7, verbose_name='时间戳写法')),
-                ('secret', models.TextField(blank=True, editable=False, verbose_name='授权密钥')),
+                ('secret', services.catalog.sealed.SealedField(blank=True, editable=False, verbose_name='授权密钥')),
                 ('token_digest', models.CharField(blank=True, editable=False, max_length=64, verbose_name='推送令牌摘要')),
                 ('token_at', models.DateTimeField(editable=False, null=True, verbose_name='令牌签发时间')),
                 ('format', models.CharField(choices=[('json', 'JSON'), ('csv', 'CSV'), ('xml', 'XML')], default='json', max_length=4, verbose_name='数据格式')),

@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from command_center.desk import curves, figures
-from command_center.desk.doors import fragment, signed_in
+from command_center.desk.doors import fragment, signed_in, visitor
 from command_center.desk.times import Period, period
 from layers.sewage.models import Equipment, Inlet, SewagePlant
 from layers.sewage.reports import DIGITS, ENERGY, LEVEL, NAMES, QUALITY, ends, measured, notes
-from layers.sewage.rules import DAY, FLOW, STANDARD, TEMPERATURE, Both, Part
+from layers.sewage.rules import COLD, DAY, FLOW, FULL, STANDARD, TEMPERATURE, Both, Part
 from services.access import gate
 from services.access.errors import Invalid, NotFound
 from services.access.principal import Principal
@@ -38,8 +38,6 @@ RANGES = {"1h": "hour", "24h": "hour", "7d": "hour", "30d": "day", "1y": "month"
 SPANS = {"1h": None, "24h": Span.HOUR, "7d": Span.HOUR, "30d": Span.DAY, "1y": Span.MONTH}
 """Length of time → what a point of a curve is; None for readings."""
 FIELDS = {"w01018": "cod", "w21003": "ammonia", "w21001": "nitrogen", "w21011": "phosphorus", "w01001": "ph"}
-FULL = 5.0
-"""Metres of level at which the picture's well is full."""
 NEAR = 0.9
 """Share of a limit from which a value is near it."""
 STRIP = timedelta(hours=24)
@@ -83,7 +81,7 @@ class Machine(NamedTuple):
 @signed_in
 def page(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
     """The page, or the part of it that htmx asks for again: what is now, or what was over ``range`` of ``factor``."""
-    principal: Principal = request.principal  # type: ignore[attr-defined]
+    principal = visitor(request)
     layer = gate.layer_for(principal, key)
     if layer.model is not SewagePlant:
         raise NotFound(_("这个图层没有运行监视画面。"))
@@ -134,7 +132,7 @@ def _now(principal: Principal, plant: SewagePlant) -> dict[str, Any]:
         "failed": sum(row.state == Equipment.State.FAULT for row in rows),
         "devices": devices.count(), "online": online,
         "alarms": episodes(principal).filter(feature=plant.pk, state__in=UNFINISHED).count(),
-        "cold": plant.temperature is not None and plant.temperature <= 12,
+        "cold": plant.temperature is not None and plant.temperature <= COLD,
     }  # fmt: skip
 
 
