@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 
 from services.access import principal as principals_module
 from services.access.principal import PUBLIC, SYSTEM, Principal, principal_of
@@ -74,6 +75,20 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
             Membership.objects.create(user=user, role=role, region_id=region)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_redis() -> Iterator[None]:
+    """``pytest -n``: every process has a Redis database of its own, for each empties it before its tests."""
+    number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if not number:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        url = f"{settings.REDIS_URL}?db={int(number) + 1}"
+        patch.setenv("ZHUTU_REDIS_URL", url)  # the processes that tests start
+        with override_settings(REDIS_URL=url, CACHES={"default": settings.CACHES["default"] | {"LOCATION": url}}):
+            yield
+
+
 @pytest.fixture(autouse=True)
 def _forgotten(request: pytest.FixtureRequest) -> Iterator[None]:
     """Nothing kept from the test before: no rights in the process, no cached answers."""
@@ -126,18 +141,46 @@ def connect(database: str) -> psycopg.Connection:
     )
 
 
+@contextmanager
+def copied(blocker: Any, suffix: str) -> Iterator[str]:
+    """The name of a copy of the test database, where processes of their own may commit; dropped at the end."""
+    source = connection.settings_dict["NAME"]
+    database = f"{source}_{suffix}"
+    with blocker.unblock():
+        connection.close()
+    with connect("postgres") as link:
+        _drop(link, database)
+        _empty(link, source)  # an earlier test may have left a connection, and a database in use is no template
+        link.execute(f'create database "{database}" template "{source}"')
+    try:
+        yield database
+    finally:
+        with connect("postgres") as link:
+            _drop(link, database)
+
+
+def _drop(link: psycopg.Connection, database: str) -> None:
+    # Not "with (force)": that is refused while autovacuum, which is not ours, is in there.
+    _empty(link, database)
+    link.execute(f'drop database if exists "{database}"')
+
+
+def _empty(link: psycopg.Connection, database: str) -> None:
+    link.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and usename = current_user",
+        [database],
+    )
+
+
 @pytest.fixture(scope="session")
 def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Server]:
     """A granian process on a free port; its database is a copy of the test database, so tests may commit there."""
-    source = connection.settings_dict["NAME"]
-    database = f"{source}_server"
-    with django_db_blocker.unblock():
-        connection.close()
-    with connect("postgres") as link:
-        link.execute(f'drop database if exists "{database}" with (force)')
-        # An earlier test may have left a connection, and a database in use is no template.
-        link.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [source])
-        link.execute(f'create database "{database}" template "{source}"')
+    with copied(django_db_blocker, "server") as database, _served(database) as found:
+        yield found
+
+
+@contextmanager
+def _served(database: str) -> Iterator[Server]:
     with socket.socket() as probe, socket.socket() as another:
         probe.bind(("127.0.0.1", 0))
         another.bind(("127.0.0.1", 0))
@@ -159,8 +202,6 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Server]:
         process.terminate()
         process.wait(10)
         log.close()
-        with connect("postgres") as link:
-            link.execute(f'drop database if exists "{database}" with (force)')
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:

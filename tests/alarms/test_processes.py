@@ -131,5 +131,5 @@ def cut(link: psycopg.Connection) -> None:
     """End every other connection to the database."""
     link.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
-        " and pid <> pg_backend_pid()"
+        " and pid <> pg_backend_pid() and usename = current_user"
     )

@@ -21,7 +21,7 @@ from gis.models import Region
 from layers.environment.models import Monitor
 from services.surfaces import jobs, runs
 from services.surfaces.models import Hearing, Network, Run, Surface
-from tests.conftest import HOME, connect
+from tests.conftest import HOME, connect, copied
 from tests.surfaces.conftest import NOON, City
 
 pytestmark = pytest.mark.django_db
@@ -217,19 +217,8 @@ def test_whoever_lost_its_claim_writes_nothing(city: City, home: Region, surface
 @pytest.fixture
 def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[psycopg.Connection]:
     """A connection to a copy of the test database, where a process of its own may compute."""
-    source = connection.settings_dict["NAME"]
-    name = f"{source}_surfaces"
-    with django_db_blocker.unblock():
-        connection.close()
-    with connect("postgres") as link:
-        link.execute(f'drop database if exists "{name}" with (force)')
-        # An earlier test may have left a connection, and a database in use is no template.
-        link.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [source])
-        link.execute(f'create database "{name}" template "{source}"')
-    with connect(name) as link:
+    with copied(django_db_blocker, "surfaces") as name, connect(name) as link:
         yield link
-    with connect("postgres") as link:
-        link.execute(f'drop database "{name}" with (force)')
 
 
 def process(link: psycopg.Connection) -> subprocess.Popen[bytes]:

@@ -78,7 +78,8 @@ def test_the_process_outlives_its_connections(server: Server) -> None:
         for _round in range(3):
             _until(lambda: server.sql(f"select count(*) {theirs}", *waits) == [(1,)])
             server.sql(
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()",
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()"
+                " and usename = current_user",
                 server.database,
             )
             _until(lambda: server.sql(f"select count(*) {theirs}", *waits) == [(1,)])
