@@ -1,15 +1,12 @@
-"""Bounding boxes from outside: read, checked, split at the antimeridian, and as a filter."""
+"""Bounding boxes from outside: read, checked, split at the antimeridian."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from django.contrib.gis.geos import Polygon
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from gis.crs import GEOGRAPHIC_SRIDS, WGS84_SRID, transformer
 from gis.errors import BoundsError
-from gis.fields import STORAGE_SRID
 
 type Box = tuple[float, float, float, float]
 """West, south, east, north in degrees, EPSG:4490."""
@@ -44,20 +41,6 @@ def parse_bbox(source: str | Sequence[float], *, srid: int = WGS84_SRID, flip: b
     if west > east:
         return (west, south, 180.0, north), (-180.0, south, east, north)
     return ((west, south, east, north),)
-
-
-def in_boxes(geom: str, boxes: Sequence[Box], *, exact: bool = True) -> Q:
-    """The condition that the geometry at an ORM path touches one of the boxes.
-
-    ``exact=False`` compares bounding boxes only: the same for points, and cheaper.
-    """
-    lookup = f"{geom}__intersects" if exact else f"{geom}__bboverlaps"
-    found = Q()
-    for box in boxes:
-        window = Polygon.from_bbox(box)
-        window.srid = STORAGE_SRID
-        found |= Q(**{lookup: window})
-    return found
 
 
 def _corners(source: str | Sequence[float], flip: bool) -> Box:

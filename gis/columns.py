@@ -43,11 +43,14 @@ class Rows:
         The query, with placeholders; its columns come in the order asked for.
     kinds
         One of ``integer boolean datetime date decimal float uuid json text array other`` a column.
+    required
+        Whether a column is never null, as far as that is known.
     """
 
     sql: str
     params: tuple[Any, ...]
     kinds: tuple[str, ...]
+    required: tuple[bool, ...]
 
 
 def rows(queryset: models.QuerySet[Any], columns: Sequence[Column]) -> Rows | None:
@@ -55,22 +58,25 @@ def rows(queryset: models.QuerySet[Any], columns: Sequence[Column]) -> Rows | No
     # Own aliases: a property may carry the name of a model field, which annotate() refuses.
     named: dict[str, Combinable] = {}
     kinds: list[str | None] = []
+    required: list[bool] = []
     found_or_asked = ((isinstance(c, str) and _own_field(queryset.model, c)) or c for c in columns)  # type: ignore[arg-type]
     for plain, run in groupby(found_or_asked, _is_field):
         found: list[Any] = list(run)
         if plain:
             named[f"column_{len(named)}"] = _OwnColumns([field.column for field in found])
             kinds += [_kind(field) for field in found]
+            required += [not (field.null or isinstance(field, models.GeneratedField)) for field in found]
         else:
             named |= {f"column_{len(named) + n}": _expression(column) for n, column in enumerate(found)}
             kinds += [None] * len(found)
+            required += [False] * len(found)
     query = queryset.annotate(**named).values_list(*named).query
     try:
         sql, params = query.get_compiler(queryset.db).as_sql()
     except EmptyResultSet:
         return None
     resolved = (query.annotations[alias] for alias, column in named.items() if not isinstance(column, _OwnColumns))
-    return Rows(sql, tuple(params), tuple(kind or _kind_of(next(resolved)) for kind in kinds))
+    return Rows(sql, tuple(params), tuple(kind or _kind_of(next(resolved)) for kind in kinds), tuple(required))
 
 
 def count(queryset: models.QuerySet[Any], most: int | None = None) -> int:

@@ -1,12 +1,13 @@
 """GeoJSON out of a queryset as text built in the database; geometries from outside come in by ``gis.incoming``."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from django.contrib.gis.db.models.functions import Transform
 from django.db import connections
-from django.db.models import BooleanField, F, Func, QuerySet, TextField
+from django.db.models import BooleanField, F, Func, Model, QuerySet, TextField
 from psycopg.adapt import Loader
 
 from gis.columns import Column, placed, position, rows
@@ -16,72 +17,90 @@ from gis.incoming import parse_geometry, repair_geometry  # noqa: F401 - both di
 DEGREE_DIGITS, METRE_DIGITS = 7, 3
 """Decimals written by default: one centimetre in degrees, one millimetre in metres."""
 
-# How a column becomes JSON text. Escaping costs most, so it is left out where nothing can hold a quote or a backslash,
-# and where a look at all of a row's texts at once finds none.
-_NUMBER = "CASE WHEN {0} * 0 = 0 THEN {0}::text END"
-_JSON = {
+_TEXTS = {
     "integer": "{}::text",
     "boolean": "{}::text",
     # Not a number, and infinity: JSON knows neither.
-    "float": _NUMBER,
-    "decimal": _NUMBER,
-    "uuid": "'\"'||{}||'\"'",
-    "date": "'\"'||{}||'\"'",
-    "datetime": "'\"'||replace(({} AT TIME ZONE 'UTC')::text,' ','T')||'Z\"'",
+    "float": "CASE WHEN {0} * 0 = 0 THEN {0}::text END",
+    "decimal": "CASE WHEN {0} * 0 = 0 THEN {0}::text END",
+    "uuid": "{}::text",
+    "date": "{}::text",
+    "datetime": "replace(({} AT TIME ZONE 'UTC')::text,' ','T')||'Z'",
     "json": "{}::text",
-    "text": "CASE WHEN odd THEN to_json({0})::text ELSE '\"'||{0}||'\"' END",
+    "text": "{}",
 }
+"""How a column becomes JSON, without its quotes and where nothing is to be escaped."""
+_QUOTED = ("uuid", "date", "datetime", "text")
+_NEVER_NULL = ("integer", "boolean", "uuid", "date", "datetime", "text", "json")
+"""Kinds whose text is null only where the column is."""
 _ESCAPED = "to_json({})::text"
-_ODD = """({}) COLLATE "C" ~ '["\\\\[:cntrl:]]'"""
+# Escaping costs most, so it is left out where a look at all of a row's texts at once finds nothing to escape.
+_ODD = """concat({}) COLLATE "C" ~ '["\\\\[:cntrl:]]'"""
 """Whether a text holds what JSON writes differently."""
 _ARGUMENTS = 90
 """PostgreSQL takes a hundred arguments to a function."""
 
 
+type Piece = str | tuple[str, str, str]
+"""A literal, or SQL with the literals before and after it."""
+
+
+class Page(NamedTuple):
+    """Rows as GeoJSON Features in UTF-8."""
+
+    text: bytes
+    """``{"type":"Feature",…},{…}``, or nothing where there are no rows. Ids are text."""
+    number: int
+    last: Any
+    """The primary key of the last row; None where there are no rows."""
+
+
+NOTHING = Page(b"", 0, None)
+
+
 def features_text(queryset: QuerySet[Any], **asked: Any) -> str:
-    """What ``features_bytes`` returns, as text."""
-    return features_bytes(queryset, **asked).decode()
+    """The text of ``features_page``."""
+    return features_page(queryset, **asked).text.decode()
 
 
-def features_bytes(queryset: QuerySet[Any], **asked: Any) -> bytes:
-    """The queryset's rows as GeoJSON Features in UTF-8, comma separated, in its order and slice; one query.
-
-    Parameters
-    ----------
-    asked
-        As ``_compiled`` takes them.
-
-    Returns
-    -------
-    bytes
-        ``{"type":"Feature",…},{…}``, or nothing where there are no rows. Ids are text.
-    """
+def features_page(queryset: QuerySet[Any], **asked: Any) -> Page:
+    """The queryset's rows in its order and slice; one query. ``asked`` is what ``_compiled`` takes."""
     found = _compiled(queryset, **asked)
-    return _ask(queryset.db, *found)[0] or b"" if found else b""
+    return Page(*_ask(queryset.db, *found)) if found else NOTHING
 
 
-def counted_page(queryset: QuerySet[Any], offset: int, limit: int, most: int, **asked: Any) -> tuple[bytes, int]:
-    """A page by primary key as ``features_bytes`` writes it, and the number of rows, which are read once for both.
+def counted_page(queryset: QuerySet[Any], offset: int, limit: int, most: int, **asked: Any) -> tuple[Page, int]:
+    """A page by primary key, and the number of rows in all, which are read once for both.
 
     Where there are more than ``most`` rows, the number is ``most`` + 1 and the page may be another one.
     """
     keys = rows(queryset.order_by()[: most + 1], [position(), "pk"])
     if keys is None:
-        return b"", 0
-    # A row is read where it is stored in half of the time that finding its key takes.
-    template = "%(expressions)s = ANY(ARRAY(SELECT place FROM chosen))"
-    chosen = Func(position(), template=template, output_field=BooleanField())
-    found = _compiled(queryset.model._default_manager.filter(chosen).order_by("pk"), **asked)
-    assert found is not None
-    sql, params = found
-    text, number = _ask(
+        return NOTHING, 0
+    model: Any = queryset.model
+    sql, params = _chosen(model, queryset.db, tuple(asked.pop("properties").items()), **asked)
+    *page, number = _ask(
         queryset.db,
         f"WITH hit(place, key) AS MATERIALIZED ({keys.sql}), "
         "chosen AS (SELECT place FROM hit ORDER BY key OFFSET %s LIMIT %s) "
-        f"SELECT ({sql}), (SELECT count(*) FROM hit)",
+        f"SELECT page.*, (SELECT count(*) FROM hit) FROM ({sql}) AS page",
         (*keys.params, offset, limit, *params),
     )
-    return text or b"", number
+    return Page(*page), number
+
+
+@lru_cache(maxsize=1024)
+def _chosen(
+    model: type[Model], using: str, properties: tuple[tuple[str, Column], ...], **asked: Any
+) -> tuple[str, tuple[Any, ...]]:
+    """The query of the features' text of a page whose rows' places are known; the same for every such page."""
+    # A row is read where it is stored in half of the time that finding its key takes.
+    template = "%(expressions)s = ANY(ARRAY(SELECT place FROM chosen))"
+    chosen = Func(position(), template=template, output_field=BooleanField())
+    page = model._default_manager.using(using).filter(chosen).order_by("pk")
+    found = _compiled(page, properties=dict(properties), **asked)
+    assert found is not None
+    return found
 
 
 def _compiled(
@@ -118,23 +137,49 @@ def _compiled(
         return None
     columns = [f"c{n}" for n in range(len(found.kinds))]
     place = place.format(columns[-1])
-    texts = [
-        (f"{json.dumps(name, ensure_ascii=False)}:".replace("%", "%%"), _JSON.get(kind, _ESCAPED).format(column))
-        for name, column, kind in zip(properties, columns[1:], found.kinds[1:], strict=False)
-    ]
+    named = list(zip(properties, columns[1:], found.kinds[1:], found.required[1:], strict=False))
     key = "c0" if found.kinds[0] in ("integer", "uuid") else "trim('\"' FROM to_json(c0::text)::text)"
-    pieces = [f'\'{{"type":"Feature","id":"\'||{key}||\'","properties":{{\'']
-    templates = []
-    for first in range(0, len(texts), _ARGUMENTS):
-        some = texts[first : first + _ARGUMENTS]
-        templates.append("," * bool(first) + ",".join(f"{name}%s" for name, _text in some))
-        pieces.append("format(%s::text, " + ", ".join(f"coalesce({text},'null')" for _name, text in some) + ")")
-    body = "||".join([*pieces, f"'}},\"geometry\":'||coalesce({place},'null')||'}}'"])
-    said = [f"coalesce(c{n},'')" for n in range(1, len(properties) + 1) if found.kinds[n] == "text"]
-    odd = _ODD.format("||".join(said) or "''")
+
+    def feature(escaped: bool) -> str:
+        pieces: list[Piece] = ['{"type":"Feature","id":"', ("", key, ""), '","properties":{']
+        for number, (name, column, kind, required) in enumerate(named):
+            pieces.append("," * bool(number) + json.dumps(name, ensure_ascii=False) + ":")
+            pieces.append(_value(column, kind, required, escaped))
+        return _joined([*pieces, '},"geometry":', ("", f"coalesce({place},'null')", ""), "}"])
+
+    texts = [column for _name, column, kind, _required in named if kind == "text"]
+    odd = _ODD.format(",".join(texts)) if texts else "false"
+    body = f"CASE WHEN odd THEN {feature(True)} ELSE {feature(False)} END" if texts else feature(False)
     # Offset 0: or the look would be taken for every column again.
     page = f"(SELECT *, {odd} AS odd FROM ({found.sql}) AS found({','.join(columns)}) OFFSET 0) AS page"
-    return f"SELECT string_agg({body},',') FROM {page}", (*templates, *found.params)
+    # The last key of an order: there is no max() of uuids, and an aggregate with an order of its own sorts again.
+    last = "(array_agg(c0))[count(*)]"
+    return f"SELECT coalesce(string_agg({body},','),''), count(*), {last} FROM {page}", found.params
+
+
+def _value(column: str, kind: str, required: bool, escaped: bool) -> Piece:
+    """The JSON of a column as SQL, with the quotes before and after it."""
+    if kind not in _TEXTS or (escaped and kind == "text"):
+        text, quote = _ESCAPED.format(column), ""
+    else:
+        text, quote = _TEXTS[kind].format(column), '"' * (kind in _QUOTED)
+    if required and kind in _NEVER_NULL:
+        return quote, text, quote
+    return "", f"coalesce('{quote}'||{text}||'{quote}','null')" if quote else f"coalesce({text},'null')", ""
+
+
+def _joined(pieces: Iterable[Piece]) -> str:
+    """The SQL of a text of these pieces."""
+    literal, arguments = "", []
+    for piece in pieces:
+        before, sql, after = (piece, "", "") if isinstance(piece, str) else piece
+        literal += before
+        if sql:
+            arguments += ["'" + literal.replace("'", "''").replace("%", "%%") + "'", sql]
+            literal = after
+    arguments.append(f"'{literal}'")
+    some = (arguments[first : first + _ARGUMENTS] for first in range(0, len(arguments), _ARGUMENTS))
+    return "||".join(f"concat({','.join(each)})" for each in some)
 
 
 def _place(queryset: QuerySet[Any], geom: str, srid: int, digits: int | None, flip: bool) -> tuple[Any, str]:

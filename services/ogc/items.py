@@ -3,7 +3,7 @@
 pygeoapi decodes and encodes every feature in Python; a page of 1,000 then takes several times as long.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -15,9 +15,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from gis.crs import ServedCRS
-from gis.geojson import counted_page, features_bytes
+from gis.geojson import Page, counted_page, features_page
 from services.access import gate
-from services.access.counts import counted
+from services.access.counts import Ends, counted
 from services.access.principal import Principal
 from services.catalog.describe import Described
 from services.catalog.layer import Layer
@@ -38,17 +38,17 @@ def page(principal: Principal, layer: Layer, query: Query, params: QueryDict, ba
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"set local statement_timeout = '{FILTER_SECONDS}s'")
             try:
-                text, returned, matched = _rows(principal, layer, query)
+                found, matched = _rows(principal, layer, query)
             except (DataError, OperationalError) as error:
                 # What only the database can tell: a number out of range, a comparison that takes too long.
                 raise bad(_("无法执行：%s") % str(error).partition("\n")[0][:200]) from error
     else:
-        text, returned, matched = _rows(principal, layer, query)
-    rest: dict[str, Any] = {"links": _links(layer, query, params, address, matched, returned)}
+        found, matched = _rows(principal, layer, query)
+    rest: dict[str, Any] = {"links": _links(layer, query, params, address, matched, found.number)}
     if matched is not None:
         rest["numberMatched"] = matched
-    rest |= {"numberReturned": returned, "timeStamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-    return b'{"type":"FeatureCollection","features":[' + text + b"]," + orjson.dumps(rest)[1:]
+    rest |= {"numberReturned": found.number, "timeStamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return b"".join((b'{"type":"FeatureCollection","features":[', found.text, b"],", orjson.dumps(rest)[1:]))
 
 
 def single(principal: Principal, layer: Layer, feature: Feature, crs: ServedCRS, base_url: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def single(principal: Principal, layer: Layer, feature: Feature, crs: ServedCRS,
     Not by pygeoapi: it replaces ``<`` and ``>`` in the values, and a client that sends them back would store that.
     """
     rows = gate.restrict(principal, layer).filter(pk=feature.pk)
-    found: dict[str, Any] = orjson.loads(features_bytes(rows, **_asked(layer, gate.fields(principal, layer), crs)))
+    found: dict[str, Any] = orjson.loads(features_page(rows, **_asked(layer, gate.fields(principal, layer), crs)).text)
     collection = f"{base_url}/collections/{layer.key}"
     address = f"{collection}/items/{feature.pk}"
     panel = f"{base_url.removesuffix('/ogc')}/desk/{layer.key}/{feature.pk}"
@@ -78,19 +78,33 @@ def matched(principal: Principal, layer: Layer, query: Query, rows: QuerySet[Fea
     return found if found <= COUNTED else None
 
 
-def _rows(principal: Principal, layer: Layer, query: Query) -> tuple[bytes, int, int | None]:
-    """The features' text, how many they are, and how many pass in all."""
+def _rows(principal: Principal, layer: Layer, query: Query) -> tuple[Page, int | None]:
+    """The page, and how many rows pass in all."""
     rows = query.rows(principal, layer)
     asked = _asked(layer, query.fields, query.crs, query.geometry)
     if not query.sort and {name for name, _value in query.narrowed} == {"bbox"}:
         # Boxes hardly ever recur: their rows are read once for the count and the page.
-        text, found = counted_page(rows, query.offset, query.limit, COUNTED, **asked)
-        if found <= COUNTED:
-            return text, _number(text), found
-    text = features_bytes(rows[query.offset : query.offset + query.limit], **asked)
-    returned = _number(text)
-    last = returned < query.limit and (returned > 0 or query.offset == 0)
-    return text, returned, query.offset + returned if last else matched(principal, layer, query, rows)
+        found, number = counted_page(rows, query.offset, query.limit, COUNTED, **asked)
+        if number <= COUNTED:
+            return found, number
+    found = _from(principal, layer, query, rows, asked)
+    last = found.number < query.limit and (found.number > 0 or query.offset == 0)
+    return found, query.offset + found.number if last else matched(principal, layer, query, rows)
+
+
+def _from(principal: Principal, layer: Layer, query: Query, rows: QuerySet[Feature], asked: Mapping[str, Any]) -> Page:
+    """The page at an offset: where it is known what the page before ended with, nothing is passed over again."""
+    if query.sort:
+        return features_page(rows[query.offset : query.offset + query.limit], **asked)
+    ends = Ends(principal, layer, query.narrowed)
+    before = ends.at(query.offset) if query.offset else None
+    if before is None:
+        found = features_page(rows[query.offset : query.offset + query.limit], **asked)
+    else:
+        found = features_page(rows.filter(pk__gt=before)[: query.limit], **asked)
+    if found.number == query.limit:
+        ends.keep(query.offset + found.number, found.last)
+    return found
 
 
 def _asked(layer: Layer, fields: Iterable[Described], crs: ServedCRS, geometry: bool = True) -> dict[str, Any]:
@@ -100,11 +114,6 @@ def _asked(layer: Layer, fields: Iterable[Described], crs: ServedCRS, geometry: 
         "srid": crs.srid,
         "flip": crs.flip,
     }
-
-
-def _number(text: bytes) -> int:
-    """How many features a text holds: inside a feature a quote is escaped, so this begins features and nothing else."""
-    return text.count(b'{"type":"Feature","id":')
 
 
 def _links(

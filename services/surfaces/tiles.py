@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis import mvt, raster
 from gis.fields import STORAGE_SRID
-from gis.geojson import features_bytes
+from gis.geojson import features_page
 from services.surfaces import layouts
 from services.surfaces.models import Cell, Run, Surface
 
@@ -76,7 +76,7 @@ def geojson(run: Run) -> bytes:
     """The hexagons of a risk run as a GeoJSON FeatureCollection."""
     rows = Cell.objects.filter(run=run.pk).order_by("i", "j")
     properties = {name: name for name in ("i", "j", "score", "parts")}
-    return b'{"type":"FeatureCollection","features":[' + features_bytes(rows, properties=properties) + b"]}"
+    return b'{"type":"FeatureCollection","features":[' + features_page(rows, properties=properties).text + b"]}"
 
 
 def at(run: Run, lon: float, lat: float) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gis.bounds import in_boxes, parse_bbox
+from gis.bounds import parse_bbox
 from gis.errors import BoundsError
 from gis.fields import STORAGE_SRID
 from gis.geofence import distance_m, inside, nearest, within_m
@@ -71,19 +71,6 @@ def test_f51_boxes_that_are_refused(source, options, code):
     with pytest.raises(BoundsError) as caught:
         parse_bbox(source, **options)
     assert caught.value.code == code
-
-
-def test_f51_the_split_box_finds_both_sides(tables):
-    tables.Spot.objects.bulk_create(
-        [
-            tables.Spot(id=uuid.uuid4(), number=lon, geom=Point(lon, 0, srid=STORAGE_SRID))
-            for lon in (-180, -179, 0, 179)
-        ]
-    )
-    for exact in (True, False):
-        found = tables.Spot.objects.filter(in_boxes("geom", parse_bbox("178,-1,-178,1"), exact=exact))
-        assert sorted(found.values_list("number", flat=True)) == [-180, -179, 179]
-        assert tables.Spot.objects.filter(in_boxes("geom", parse_bbox("-180,-90,180,90"), exact=exact)).count() == 4
 
 
 @pytest.fixture

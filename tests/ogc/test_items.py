@@ -5,8 +5,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib.gis.geos import Point
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from gis.crs import transformer
+from layers.projects.models import Project
 from tests.conftest import HOME
 from tests.ogc.conftest import MINE
 
@@ -40,6 +44,34 @@ def test_pages_follow_one_another_and_show_every_row_once(door: Any, projects: A
 def test_an_unsorted_page_is_stable(door: Any, projects: Any) -> None:
     pages = [names(door("owner").json(ITEMS, filter=MINE, limit=7, offset=offset)) for offset in (0, 7, 14, 21)]
     assert [name for page in pages for name in page] == [p.name for p in projects[HOME]]
+
+
+def test_a_page_begins_where_the_one_before_ended_until_the_layer_changes(door: Any, projects: Any) -> None:
+    owner = door("owner")
+
+    def page(offset: int) -> tuple[list[str], str]:
+        with CaptureQueriesContext(connection) as asked:
+            found = names(owner.json(ITEMS, filter=MINE, limit=5, offset=offset))
+        return found, next(query["sql"] for query in asked if "string_agg" in query["sql"])
+
+    mine = [project.name for project in projects[HOME]]
+    assert page(0)[0] == mine[:5]
+    found, sql = page(5)
+    assert found == mine[5:10]
+    assert "OFFSET 5" not in sql, "no row is passed over again"
+    assert names(door("neighbour").json(ITEMS, filter=MINE, limit=5, offset=5)) == [], "an end is of those who see it"
+    projects[HOME][0].delete()
+    found, sql = page(5)
+    assert found == mine[6:11]
+    assert "OFFSET 5" in sql, "what was known of the layer is not true any more"
+
+
+def test_f51_a_box_across_the_180th_meridian_finds_both_sides(door: Any, projects: Any) -> None:
+    west, east, far = projects[HOME][:3]
+    for project, longitude in ((west, -179.5), (east, 179.5), (far, 0)):
+        Project.objects.filter(pk=project.pk).update(geom=Point(longitude, 31.2, srid=4490))
+    found = door("owner").json(ITEMS, filter=MINE, bbox="178,31,-178,32")
+    assert sorted(names(found)) == sorted([west.name, east.name])
 
 
 def test_the_envelope(door: Any, projects: Any) -> None:
