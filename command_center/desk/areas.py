@@ -1,12 +1,10 @@
 """Area management: the areas under control with what stands in each, its units and its limits; one of them."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.db import connection
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -17,21 +15,17 @@ from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import signed_in, visitor
 from gis.models import code_prefix
-from layers.environment import flows
+from layers.environment import flows, reports
 from layers.environment.models import ControlArea, RemediationOrder
 from services.access import gate
 from services.access.errors import AccessError, Invalid
 from services.access.principal import Principal
-from services.alarms import actions as alarms
 from services.alarms import governing
-from services.alarms.listing import UNFINISHED
 from services.alarms.models import Level, Rule
 from services.catalog.layer import Layer, registry
 from services.catalog.models import FeatureIndex
 from services.telemetry.models import Device, Factor
 
-FRESH = "2 hours"
-"""How old a value may be that counts as the air of now."""
 WATCHED = (("a34002", 10), ("a34004", 10), ("a34001", 10), ("LA", 1))
 """Factors that an area may have limits of its own for, and by how much (percent, dB) a value must fall to end it."""
 INPUT, SELECT = {"class": "form-control"}, {"class": "form-select"}
@@ -57,7 +51,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if query["q"]:
         rows = rows.filter(Q(name__icontains=query["q"]) | Q(responsible__name__icontains=query["q"]))
     found = list(rows)
-    standing = figures(principal, [area.pk for area in found])
+    standing = reports.standing(principal, [area.pk for area in found])
     lines = [(area, standing[area.pk]) for area in found]
     lines.sort(key=lambda line: (-line[1]["alarms"], -line[1]["overdue"]))
     context = {
@@ -103,7 +97,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "area": area,
         "private": gate.reads_private(principal, areas()),
-        "standing": figures(principal, [area.pk])[area.pk],
+        "standing": reports.standing(principal, [area.pk])[area.pk],
         "monitors": _monitors(principal, area),
         "sites": _inside(principal, area, "projects"),
         "cameras": _inside(principal, area, "cameras"),
@@ -163,54 +157,6 @@ class LimitForm(forms.Form):
         )  # fmt: skip
 
 
-def figures(principal: Principal, keys: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Area → what of it a principal may see: monitors, sites, cameras, alarms and orders, in three queries."""
-    empty = {
-        "monitors": 0, "online": 0, "off_duty": 0, "pm10": None, "worst": None, "sites": 0, "cameras": 0,
-        "cameras_online": 0, "alarms": 0, "orders": 0, "overdue": 0,
-    }  # fmt: skip
-    found = {key: dict(empty) for key in keys}
-    if not keys:
-        return found
-    given = list(keys)
-    seen, parameters = _sql(_reach(principal))
-    for area, monitors, online, resting, pm10, worst, sites, cameras, watching in _ask(
-        _STANDING.format(seen=seen, fresh=FRESH), [*parameters, given]
-    ):
-        found[area] |= {
-            "monitors": monitors, "online": online, "off_duty": resting, "pm10": pm10, "worst": worst,
-            "sites": sites, "cameras": cameras, "cameras_online": watching,
-        }  # fmt: skip
-    seen, parameters = _sql(alarms.episodes(principal).filter(state__in=UNFINISHED).order_by(), "id", "feature_id")
-    for area, number in _ask(_ALARMS.format(seen=seen), [*parameters, given]):
-        found[area]["alarms"] = number
-    seen, parameters = _sql(
-        flows.orders(principal).filter(state__in=RemediationOrder.OPEN).select_related(None).order_by(),
-        "id", "monitor_id", "state", "due_at",
-    )  # fmt: skip
-    for area, number, late in _ask(
-        _ORDERS.format(seen=seen), [*parameters, list(RemediationOrder.WAITING), timezone.now(), given]
-    ):
-        found[area] |= {"orders": number, "overdue": late}
-    return found
-
-
-def _reach(principal: Principal) -> Any:
-    wanted = [registry.by_key[key] for key in ("monitors", "projects", "cameras")]
-    return gate.restrict_index(principal, wanted).order_by()
-
-
-def _sql(rows: Any, *columns: str) -> tuple[str, tuple[Any, ...]]:
-    sql, parameters = rows.values(*(columns or ("id", "layer", "state", "geom"))).query.sql_with_params()
-    return sql, tuple(parameters)
-
-
-def _ask(sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
-
-
 def _inside(principal: Principal, area: ControlArea, key: str) -> list[FeatureIndex]:
     """The features of a layer within an area that the principal may see, by name."""
     if area.geom is None:
@@ -267,26 +213,3 @@ def switch(request: HttpRequest, pk: UUID, rule: int) -> HttpResponse:
     governing.switch(principal, rule, on)
     messages.success(request, _("规则已启用。") if on else _("规则已停用。"))
     return HttpResponseRedirect(f"/desk/areas/{pk}#limits")
-
-
-_STANDING = """
-with seen as ({seen})
-select a.id, count(*) filter (where s.layer = 'monitors'),
-    count(*) filter (where s.layer = 'monitors' and m.state = 'online'),
-    count(*) filter (where s.layer = 'monitors' and m.off_duty),
-    avg(m.pm10) filter (where m.measured_at > now() - interval '{fresh}'),
-    max(m.pm10) filter (where m.measured_at > now() - interval '{fresh}'),
-    count(*) filter (where s.layer = 'projects'), count(*) filter (where s.layer = 'cameras'),
-    count(*) filter (where s.layer = 'cameras' and s.state = 'online')
-from seen s join environment_controlarea a on ST_Covers(a.geom, s.geom)
-left join environment_monitor m on m.id = s.id
-where a.id = any(%s) group by a.id"""
-_ALARMS = """
-with seen as ({seen})
-select a.id, count(*) from seen s join environment_monitor m on m.id = s.feature_id
-join environment_controlarea a on ST_Covers(a.geom, m.geom) where a.id = any(%s) group by a.id"""
-_ORDERS = """
-with seen as ({seen})
-select a.id, count(*), count(*) filter (where s.state = any(%s) and s.due_at < %s)
-from seen s join environment_monitor m on m.id = s.monitor_id
-join environment_controlarea a on ST_Covers(a.geom, m.geom) where a.id = any(%s) group by a.id"""

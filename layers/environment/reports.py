@@ -1,5 +1,7 @@
-"""The weekly dust ranking of sites, the ledger of exceedances, and how units answer orders to remedy them."""
+"""The weekly dust ranking of sites, the ledger of exceedances, how units answer orders to remedy them,
+and what stands in areas under control."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,12 +16,17 @@ from layers.environment.models import RemediationOrder
 from layers.environment.rules import DUST_SCORE, GOOD_PM10, dust_score, good_pm10
 from services.access import gate
 from services.access.principal import Principal
+from services.alarms import actions as alarms
+from services.alarms.listing import UNFINISHED
 from services.catalog.layer import registry
 from services.catalog.models import Feature
 from services.limits import ledger
 from services.limits.ledger import Judged
 from services.telemetry.reports import Heading, Line, Period, Report, Sheet, register
 from services.telemetry.spans import Span
+
+FRESH = "2 hours"
+"""How old a value may be that counts as the air of now."""
 
 
 @register
@@ -195,3 +202,74 @@ from telemetry_device d join telemetry_rollup r on r.device = d.id
 join telemetry_factor f on f.id = r.factor and f.code = 'a34002'
 where d.feature = any(%(features)s) and r.span = %(hour)s and r.at >= %(begin)s and r.at < %(end)s
 group by d.feature"""
+
+
+def standing(principal: Principal, keys: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Area → what of it a principal may see: monitors, sites, cameras, alarms and orders, in three queries."""
+    empty = {
+        "monitors": 0, "online": 0, "off_duty": 0, "pm10": None, "worst": None, "sites": 0, "cameras": 0,
+        "cameras_online": 0, "alarms": 0, "orders": 0, "overdue": 0,
+    }  # fmt: skip
+    found = {key: dict(empty) for key in keys}
+    if not keys:
+        return found
+    given = list(keys)
+    seen, parameters = _sql(_reach(principal))
+    for area, monitors, online, resting, pm10, worst, sites, cameras, watching in _ask(
+        _STANDING.format(seen=seen, fresh=FRESH), [*parameters, given]
+    ):
+        found[area] |= {
+            "monitors": monitors, "online": online, "off_duty": resting, "pm10": pm10, "worst": worst,
+            "sites": sites, "cameras": cameras, "cameras_online": watching,
+        }  # fmt: skip
+    seen, parameters = _sql(alarms.episodes(principal).filter(state__in=UNFINISHED).order_by(), "id", "feature_id")
+    for area, number in _ask(_ALARMS.format(seen=seen), [*parameters, given]):
+        found[area]["alarms"] = number
+    seen, parameters = _sql(
+        flows.orders(principal).filter(state__in=RemediationOrder.OPEN).select_related(None).order_by(),
+        "id", "monitor_id", "state", "due_at",
+    )  # fmt: skip
+    for area, number, late in _ask(
+        _ORDERS.format(seen=seen), [*parameters, list(RemediationOrder.WAITING), timezone.now(), given]
+    ):
+        found[area] |= {"orders": number, "overdue": late}
+    return found
+
+
+def _reach(principal: Principal) -> Any:
+    wanted = [registry.by_key[key] for key in ("monitors", "projects", "cameras")]
+    return gate.restrict_index(principal, wanted).order_by()
+
+
+def _sql(rows: Any, *columns: str) -> tuple[str, tuple[Any, ...]]:
+    sql, parameters = rows.values(*(columns or ("id", "layer", "state", "geom"))).query.sql_with_params()
+    return sql, tuple(parameters)
+
+
+def _ask(sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
+
+
+_STANDING = """
+with seen as ({seen})
+select a.id, count(*) filter (where s.layer = 'monitors'),
+    count(*) filter (where s.layer = 'monitors' and m.state = 'online'),
+    count(*) filter (where s.layer = 'monitors' and m.off_duty),
+    avg(m.pm10) filter (where m.measured_at > now() - interval '{fresh}'),
+    max(m.pm10) filter (where m.measured_at > now() - interval '{fresh}'),
+    count(*) filter (where s.layer = 'projects'), count(*) filter (where s.layer = 'cameras'),
+    count(*) filter (where s.layer = 'cameras' and s.state = 'online')
+from seen s join environment_controlarea a on ST_Covers(a.geom, s.geom)
+left join environment_monitor m on m.id = s.id
+where a.id = any(%s) group by a.id"""
+_ALARMS = """
+with seen as ({seen})
+select a.id, count(*) from seen s join environment_monitor m on m.id = s.feature_id
+join environment_controlarea a on ST_Covers(a.geom, m.geom) where a.id = any(%s) group by a.id"""
+_ORDERS = """
+with seen as ({seen})
+select a.id, count(*), count(*) filter (where s.state = any(%s) and s.due_at < %s)
+from seen s join environment_monitor m on m.id = s.monitor_id
+join environment_controlarea a on ST_Covers(a.geom, m.geom) where a.id = any(%s) group by a.id"""

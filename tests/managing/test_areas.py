@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from command_center.desk import areas
+from layers.environment import reports
 from layers.environment.models import ControlArea, Monitor
 from services.access.principal import Principal
 from services.accounts.models import Membership, User
@@ -56,14 +56,14 @@ def test_its_figures_count_what_stands_inside_and_may_be_seen(
     assert area.geom is not None
     inside = Monitor.objects.filter(geom__coveredby=area.geom)
     Monitor.objects.filter(pk=monitor.pk).update(pm10=80.0, measured_at=timezone.now(), state="online")
-    found = areas.figures(who["owner"], [area.pk])[area.pk]
+    found = reports.standing(who["owner"], [area.pk])[area.pk]
     assert found["monitors"] == inside.filter(region__code__startswith=HOME).count() >= 1
     assert found["online"] == inside.filter(region__code__startswith=HOME, state="online").count()
     assert found["pm10"] is not None and found["worst"] >= 80.0
-    assert areas.figures(who["neighbour"], [area.pk])[area.pk]["monitors"] == 0, "what is foreign is not counted"
+    assert reports.standing(who["neighbour"], [area.pk])[area.pk]["monitors"] == 0, "what is foreign is not counted"
     every = list(ControlArea.objects.values_list("pk", flat=True))
     with CaptureQueriesContext(connection) as queries:
-        areas.figures(who["owner"], every)
+        reports.standing(who["owner"], every)
     assert len(queries) == 3
 
 
