@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import expect
 
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, Server
 from tests.desk.conftest import Desk
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +53,21 @@ def test_from_log_in_to_a_record_and_back(desk: Any, at_home: tuple[str, str, fl
     expect(page).not_to_have_url(re.compile("state=active"))
     page.go_back()
     expect(panel).not_to_have_class(re.compile("open"))
+
+
+@pytest.mark.covers("LN-029")
+def test_projects_and_devices_stand_on_the_map_and_open_on_click(
+    desk: Any, server: Server, at_home: tuple[str, str, float, float], monitor: str
+) -> None:
+    pk, name, lon, lat = at_home
+    where = "select name, st_x(geom), st_y(geom) from environment_monitor where id = %s"
+    ((device, x, y),) = server.sql(where, monitor)
+    mine = desk("owner")
+    for layer, key, title, place in (("projects", pk, name, (lon, lat)), ("monitors", monitor, device, (x, y))):
+        page = mine.open(f"/desk/{layer}#map=18/{place[1]}/{place[0]}")
+        click_on_map(mine, *place)
+        expect(page.locator("#panel h2")).to_have_text(title)
+        expect(page).to_have_url(re.compile(rf"/desk/{layer}/{key}"))
 
 
 def test_a_row_opens_its_feature_on_the_map_and_the_address_can_be_shared(desk: Any) -> None:
