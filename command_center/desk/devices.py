@@ -64,18 +64,22 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 class Profile(forms.ModelForm):
-    """How a device's data are to be read; the key is written, never shown."""
+    """How a device's data are to be read; what is secret is written, never shown."""
 
     sm4_key = forms.CharField(
         required=False, max_length=32, widget=forms.PasswordInput({**INPUT, "autocomplete": "new-password"})
     )
-    forget_key = forms.BooleanField(required=False)
+    password = forms.CharField(
+        required=False, max_length=32, widget=forms.PasswordInput({**INPUT, "autocomplete": "new-password"})
+    )
+    forget_sm4_key = forms.BooleanField(required=False)
+    forget_password = forms.BooleanField(required=False)
 
     class Meta:
         model = Device
         fields = (
             "name", "interval", "minute_span", "base", "back_days", "version", "crc_mode", "datatime_is",
-            "missing_flag", "sm4_key",
+            "missing_flag", "sm4_key", "password",
         )  # fmt: skip
         widgets = {
             "name": forms.TextInput(INPUT),
@@ -91,17 +95,22 @@ class Profile(forms.ModelForm):
 
     def __init__(self, *args: Any, instance: Device, **kwargs: Any) -> None:
         super().__init__(*args, instance=instance, **kwargs)
-        self.has_key = bool(instance.sm4_key)
-        self.fields["sm4_key"].label = Device._meta.get_field("sm4_key").verbose_name
-        self.initial.pop("sm4_key", None)
+        if instance.protocol != Device.Protocol.HJ212:
+            del self.fields["password"]
+        self.kept = {name for name in devices.SECRET if getattr(instance, name)}
+        for name in self.fields.keys() & set(devices.SECRET):
+            self.fields[name].label = Device._meta.get_field(name).verbose_name  # type: ignore[union-attr]
+            self.initial.pop(name, None)
 
     def values(self) -> dict[str, Any]:
-        """What to change: the key only where one was typed or is to be forgotten."""
-        values = {name: self.cleaned_data[name] for name in self.Meta.fields if name != "sm4_key"}
-        if self.cleaned_data["forget_key"]:
-            values["sm4_key"] = ""
-        elif self.cleaned_data["sm4_key"]:
-            values["sm4_key"] = self.cleaned_data["sm4_key"]
+        """What to change: a secret only where one was typed or is to be forgotten."""
+        given = self.cleaned_data
+        values = {name: given[name] for name in self.Meta.fields if name not in devices.SECRET}
+        for name in self.fields.keys() & set(devices.SECRET):
+            if given[f"forget_{name}"]:
+                values[name] = ""
+            elif given[name]:
+                values[name] = given[name]
         return values
 
 

@@ -1,6 +1,7 @@
 """The dialogue with devices that speak HJ 212 over TCP: one ``Dialogue`` a connection."""
 
 import asyncio
+import hmac
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from ingest.protocols.hj212.profile import Profile
 from ingest.protocols.readings import Reading
 from services.catalog.sealed import CannotOpen, unseal
 from services.telemetry.batches import Row
-from services.telemetry.devices import KEY_FOR, Admitted
+from services.telemetry.devices import KEY_FOR, PASSWORD_FOR, Admitted
 from services.telemetry.gaps import Gap
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ AHEAD, BEHIND = timedelta(minutes=5), timedelta(days=30)
 """How far a device's clock may be from ours before it is told the time (F14)."""
 
 _STRANGER = Profile()
+_USUAL = "39"
+"""ST of a device that has only answered so far."""
 
 
 class Gateway(Host["Dialogue"]):
@@ -48,6 +51,7 @@ class Gateway(Host["Dialogue"]):
         self._asking: asyncio.Task[None] | None = None
         self.spoiled = Spoiled(self.directory)
         self._profiles: dict[int, tuple[Admitted, Profile]] = {}
+        self._passwords: dict[int, tuple[Admitted, str | None]] = {}
 
     async def start(self, host: str, port: int) -> None:
         """Listen, and ask for what is missing."""
@@ -82,6 +86,14 @@ class Gateway(Host["Dialogue"]):
             kept = self._profiles[known.id] = (known, profile_of(known))
         return kept[1]
 
+    def fits(self, known: Admitted, password: str) -> bool:
+        """Whether a device has shown its password; the seal is opened once for as long as the device is unchanged."""
+        kept = self._passwords.get(known.id)
+        if kept is None or kept[0] is not known:
+            kept = self._passwords[known.id] = (known, _opened(known.password, PASSWORD_FOR, known))
+        right = kept[1]
+        return right is not None and (not right or hmac.compare_digest(right.encode(), password.encode()))
+
 
 def profile_of(device: Admitted) -> Profile:
     """The decoder's profile of a device."""
@@ -89,19 +101,19 @@ def profile_of(device: Admitted) -> Profile:
         units=device.units,
         crc_mode="modbus" if device.crc_mode == "modbus" else "standard",
         datatime_is="end" if device.datatime_is == "end" else "start",
-        key=_key(device),
+        key=bytes.fromhex(_opened(device.sm4_key, KEY_FOR, device) or "") or None,
         missing_flag=device.missing_flag,
         minutes=device.minute_span,
         version=device.version,
     )
 
 
-def _key(device: Admitted) -> bytes | None:
-    """The key in its seal; a device whose seal does not open is read as one without a key: it hears nothing."""
+def _opened(sealed: str, purpose: str, device: Admitted) -> str | None:
+    """What is in a seal; None where it does not open, which is logged once for as long as the device is unchanged."""
     try:
-        return bytes.fromhex(unseal(device.sm4_key, KEY_FOR)) or None
-    except (CannotOpen, ValueError) as error:
-        log.error("the key of device %s cannot be used: %s", device.number, error)
+        return unseal(sealed, purpose)
+    except CannotOpen as error:
+        log.error("the %s of device %s cannot be used: %s", purpose.rpartition(".")[2], device.number, error)
         return None
 
 
@@ -138,11 +150,10 @@ class Dialogue(Connection):
 
     def ask(self, gap: Gap) -> str:
         """Ask the device for what is missing, in the times that it would write; returns the number of the question."""
-        assert self.known is not None
+        assert self.known is not None and self.device is not None
         profile, now = self.gateway.profile(self.known), datetime.now(UTC)
         shift = gap.step if profile.datatime_is == "end" else timedelta()
-        device = self.device or replies.Device(self.known.number, self.known.secret, "39")
-        self.send(replies.gap_query(device, gap.span, gap.begin + shift, gap.end + shift, now, profile))
+        self.send(replies.gap_query(self.device, gap.span, gap.begin + shift, gap.end + shift, now, profile))
         return replies.qn(now)
 
     def _read(self, frame: Frame) -> Packet:
@@ -163,8 +174,9 @@ class Dialogue(Connection):
         if known is None:
             return
         self.heard = now
-        if packet.st != replies.SYSTEM:
-            self.device = replies.Device(packet.mn, packet.pw, packet.st, packet.version)
+        if packet.st != replies.SYSTEM or self.device is None:
+            st = _USUAL if packet.st == replies.SYSTEM else packet.st
+            self.device = replies.Device(packet.mn, packet.pw, st, packet.version)
         self.gateway.directory.heard(known, self.address)
         whole = self.assembler.add(packet, now)
         if whole is None:
@@ -177,7 +189,7 @@ class Dialogue(Connection):
         elif packet.cn == "9015":
             self.send(replies.notice_ack(packet, profile))
         elif packet.cn == "1013":
-            self._tell_time(packet, profile)
+            self._tell_time(profile)
         elif packet.cn in ("9011", "9012"):
             self._replied(known, packet)
         else:
@@ -199,7 +211,7 @@ class Dialogue(Connection):
             self.gateway.counts["unknown"] += 1
             directory.unknown(packet.mn, self.address)
             return None
-        if known.secret and packet.pw != known.secret:
+        if not self.gateway.fits(known, packet.pw):
             raise BadPacket("pw", f"the password of MN={packet.mn} is wrong")
         if self.known is None:
             if not self.gateway.admit(self, known, now):
@@ -213,19 +225,19 @@ class Dialogue(Connection):
         received = datetime.now(UTC)
         if found and not received - BEHIND <= found[0].at <= received + AHEAD:
             self.gateway.counts["clock"] += 1
-            self._tell_time(packet, profile)
+            self._tell_time(profile)
         rows = self.gateway.directory.rows(known, found, received, packet.rf)
         ack: Callable[[], None] = lambda: None  # noqa: E731
         if packet.ack_wanted:
             ack = lambda: self.send(replies.data_ack(packet, profile))  # noqa: E731
         self.gateway.committer.put(Message(rows, ack, partial(self._spoiled, (known.id, packet.qn), rows, ack)))
 
-    def _tell_time(self, packet: Packet, profile: Profile) -> None:
+    def _tell_time(self, profile: Profile) -> None:
         # By a clock that nobody sets (F13).
         if monotonic() - self.clock_told > CLOCK_AGAIN:
             self.clock_told, now = monotonic(), datetime.now(UTC)
-            device = self.device or replies.Device(packet.mn, packet.pw, packet.st, packet.version)
-            self.send(replies.clock_set(device, now, now, profile))
+            assert self.device is not None
+            self.send(replies.clock_set(self.device, now, now, profile))
 
     def _spoiled(self, key: Key, rows: Sequence[Row], ack: Callable[[], None], error: Exception) -> None:
         """The database refuses what the frame gave: it is not acknowledged until it is put aside (F27)."""

@@ -104,7 +104,7 @@ def register(some: list[Point], password: str, interval: float) -> dict[int, Sou
     made = Device.objects.bulk_create(
         Device(
             protocol=Device.Protocol.HJ212, number=point.number, name=point.name[:100], feature=point.feature,
-            state=Device.State.ACTIVE, secret=password, interval=max(1, round(interval)), units=UNITS,
+            state=Device.State.ACTIVE, password=password, interval=max(1, round(interval)), units=UNITS,
             approved_at=timezone.now(),
         )
         for point in some

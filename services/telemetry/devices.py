@@ -30,12 +30,12 @@ MOST_FROM_ADDRESS = 50
 """Of them from one address."""
 PROFILE = (
     "name", "units", "crc_mode", "datatime_is", "missing_flag", "minute_span", "interval", "base", "back_days",
-    "sm4_key", "version",
+    "sm4_key", "password", "version",
 )  # fmt: skip
 """What a person edits of a device."""
-SECRET = ("sm4_key",)
-KEY_FOR = f"{Device._meta.db_table}.sm4_key"
-"""What a device's key is sealed for."""
+SECRET = ("sm4_key", "password")
+KEY_FOR, PASSWORD_FOR = (f"{Device._meta.db_table}.{name}" for name in SECRET)
+"""What a device's key and its password are sealed for."""
 BY_TOKEN = (Device.Protocol.HTTP, Device.Protocol.MQTT)
 """Protocols whose devices show a token."""
 SILENT = 3
@@ -49,6 +49,7 @@ class Admitted(NamedTuple):
     id: int
     number: str
     secret: str
+    """The digest of its token or code."""
     units: dict[str, str]
     crc_mode: str
     datatime_is: str
@@ -57,7 +58,8 @@ class Admitted(NamedTuple):
     interval: int
     back_days: int
     sm4_key: str
-    """Sealed."""
+    password: str
+    """Both sealed."""
     version: int | None
     base: int = 0
 
@@ -209,8 +211,12 @@ def edit(principal: Principal, pk: int, values: dict[str, Any]) -> Device:
     for name, value in values.items():
         before = getattr(device, name)
         setattr(device, name, value)
-        if before != value:
-            changes[name] = ["***", "***"] if name in SECRET else [before, value]
+        if name in SECRET:
+            # Not opened to compare: it is typed only to be changed.
+            if before or value:
+                changes[name] = ["***" if before else "", "***" if value else ""]
+        elif before != value:
+            changes[name] = [before, value]
     try:
         device.full_clean()
     except ValidationError as error:

@@ -92,7 +92,12 @@ class Device(models.Model):
     # No foreign key: features are rows of any layer, and a device outlives the feature it was bound to.
     feature = models.UUIDField(_("所属要素"), null=True, blank=True, db_index=True)
     state = models.CharField(_("状态"), max_length=7, choices=State.choices, default=State.PENDING)
-    secret = models.CharField(_("口令或令牌摘要"), max_length=128, blank=True)
+    secret = models.CharField(_("令牌或鉴权码摘要"), max_length=128, blank=True)
+    # Sealed and no digest: commands to a device carry it, and a change of the installation's secret keeps it.
+    password = SealedField(
+        _("访问密码"), blank=True, default="", db_default="",
+        validators=[RegexValidator("^([!-%'-:<-~]{1,32})?$", _("须为1至32位ASCII字符，不含空格、&和;。"))],
+    )  # fmt: skip
     units = models.JSONField(_("上报单位"), default=dict, blank=True, help_text=_("因子编码 → 设备上报所用单位。"))
     crc_mode = models.CharField(_("校验方式"), max_length=8, choices=CrcMode.choices, default=CrcMode.STANDARD)
     datatime_is = models.CharField(_("数据时间含义"), max_length=5, choices=End.choices, default=End.START)
@@ -133,7 +138,9 @@ class Device(models.Model):
         return self.name or self.number
 
     def clean(self) -> None:
-        """Every unit is one in which its factor can be sent."""
+        """Every unit is one in which its factor can be sent; a password is of HJ 212."""
+        if self.password and self.protocol != self.Protocol.HJ212:
+            raise ValidationError({"password": _("只有HJ 212设备使用访问密码。")})
         if not isinstance(self.units, dict):
             raise ValidationError({"units": _("须为因子编码到单位的对照。")})
         wrong = [f"{factor}: {unit}" for factor, unit in self.units.items() if not units.fits(factor, unit)]

@@ -16,6 +16,8 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
+from services.catalog.sealed import seal
+from services.telemetry.devices import PASSWORD_FOR
 from tests.bench.data import FOLDER
 
 CODES = ("a34002", "a34001", "a34004", "LA", "a01001", "a01002", "a01007", "a01008")
@@ -38,11 +40,11 @@ def devices(to: psycopg.Connection, number: int) -> list[int]:
     )
     units = json.dumps(dict.fromkeys(("a34001", "a34002", "a34004"), "µg/m³"))
     to.execute(
-        "insert into telemetry_device (protocol, number, name, state, secret, units, crc_mode, datatime_is,"
+        "insert into telemetry_device (protocol, number, name, state, secret, password, units, crc_mode, datatime_is,"
         " missing_flag, minute_span, interval, base, back_days, sm4_key, created_at)"
-        " select 'hj212', 'B' || n, '', 'active', %s, %s, 'standard', 'start', 'N', 10, 60, 0, 30, '', now()"
+        " select 'hj212', 'B' || n, '', 'active', '', %s, %s, 'standard', 'start', 'N', 10, 60, 0, 30, '', now()"
         " from generate_series(1, %s) n",
-        [PASSWORD, units, number],
+        [seal(PASSWORD, PASSWORD_FOR), units, number],
     )
     return [pk for (pk,) in to.execute("select id from telemetry_device order by id").fetchall()]
 

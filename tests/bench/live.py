@@ -31,7 +31,7 @@ MOST = 2.0
 _VALUE = re.compile(rb'"pm10":(\d+)\.0')
 _START = """insert into telemetry_device (protocol, number, name, state, secret, units, crc_mode, datatime_is,
     missing_flag, minute_span, "interval", base, back_days, sm4_key, created_at, feature)
-    values ('hj212', 'BENCH-LIVE', '', 'active', '123456', '{"a34002": "µg/m³"}', 'standard', 'start', 'N', 10, 60, 0,
+    values ('hj212', 'BENCH-LIVE', '', 'active', '', '{"a34002": "µg/m³"}', 'standard', 'start', 'N', 10, 60, 0,
     30, '', now(), %s) on conflict (protocol, number) do update set feature = excluded.feature returning id"""
 
 

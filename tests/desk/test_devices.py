@@ -111,9 +111,32 @@ def test_a_profile_is_edited_and_the_key_never_shown(device: Device) -> None:
     device.refresh_from_db()
     assert device.sm4_key == key, "an empty field keeps the key"
     assert device.units == {"a01006": "hPa"}
-    owner.post(f"/desk/devices/{device.pk}", {**PROFILE, "forget_key": "on"})
+    owner.post(f"/desk/devices/{device.pk}", {**PROFILE, "forget_sm4_key": "on"})
     device.refresh_from_db()
     assert device.sm4_key == ""
+
+
+def test_a_password_is_set_replaced_and_deleted_and_never_shown(device: Device) -> None:
+    owner, url = client("owner"), f"/desk/devices/{device.pk}"
+    assert "凭设备编号即可上报" in body(owner.get(url))
+    for word in ("Pw-4711", "Pw-4712"):
+        assert owner.post(url, {**PROFILE, "password": word}).status_code == 302
+        device.refresh_from_db()
+        assert device.password == word
+    assert owner.post(url, PROFILE).status_code == 302
+    page = body(owner.get(url))
+    device.refresh_from_db()
+    assert device.password == "Pw-4712", "an empty field keeps it"
+    assert "Pw-47" not in page and "forget_password" in page and "访问密码" in page
+    assert "Pw-47" not in body(owner.post(url, {**PROFILE, "password": "Pw-4713", "interval": "0"})), "nor sent back"
+    owner.post(url, {**PROFILE, "forget_password": "on"})
+    device.refresh_from_db()
+    assert device.password == ""
+    box = Device.objects.create(protocol="http", number="BOX", feature=device.feature, state="active")
+    assert 'name="password"' not in body(owner.get(f"/desk/devices/{box.pk}"))
+    owner.post(f"/desk/devices/{box.pk}", {**PROFILE, "password": "Pw-4711"})
+    box.refresh_from_db()
+    assert (box.name, bool(box.password)) == ("东门", False)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +147,8 @@ def test_a_profile_is_edited_and_the_key_never_shown(device: Device) -> None:
         ({"interval": "x"}, "id_interval"),
         ({"missing_flag": "X"}, "id_missing_flag"),
         ({"sm4_key": "12"}, "id_sm4_key"),
+        ({"password": "a;b"}, "id_password"),
+        ({"password": "密码"}, "id_password"),
         ({"crc_mode": "y"}, "id_crc_mode"),
         ({"unit-a34002": "hPa"}, "unit-a34002"),
         ({"unit-nonsense": "kg"}, ""),

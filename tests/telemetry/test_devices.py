@@ -96,10 +96,15 @@ def test_a_setting_that_cannot_be_is_refused(who: People, mine: Monitor, values:
         devices.edit(who["owner"], device.pk, values)
 
 
-def test_a_key_is_never_written_to_the_trail(who: People, mine: Monitor) -> None:
+def test_a_key_and_a_password_are_never_written_to_the_trail(who: People, mine: Monitor) -> None:
     device = Device.objects.create(protocol="hj212", number="MN1", feature=mine.pk, state="active")
-    devices.edit(who["owner"], device.pk, {"sm4_key": "0" * 32})
-    assert Entry.objects.get(object_id=str(device.pk), layer="device").changes == {"sm4_key": ["***", "***"]}
+    devices.edit(who["owner"], device.pk, {"sm4_key": "0" * 32, "password": "Pw-4711"})
+    devices.edit(who["owner"], device.pk, {"sm4_key": "", "password": "Pw-4712"})
+    noted = [entry.changes for entry in Entry.objects.filter(object_id=str(device.pk)).order_by("pk")]
+    assert noted == [
+        {"sm4_key": ["", "***"], "password": ["", "***"]},
+        {"sm4_key": ["***", ""], "password": ["***", "***"]},
+    ]
 
 
 def test_outages_are_noted_once_and_give_the_online_rate(who: People, mine: Monitor) -> None:

@@ -78,7 +78,7 @@ class Command(BaseCommand):
         if new and options["past"]:
             partitions.ahead()
             past.write(partitions.raw(), new, timezone.now(), options["past"], options["interval"])
-        rows = Device.objects.filter(protocol="hj212", state="active", secret=options["password"]).order_by("id")
+        rows = Device.objects.filter(pk__in=with_password(options["password"]), state="active").order_by("id")
         numbers = {
             number: span if base == Device.Base.MINUTE else 0
             for number, base, span in rows.exclude(number__in=[point.number for point in points]).values_list(
@@ -153,8 +153,8 @@ def register(number: int, password: str, interval: float) -> dict[int, str]:
 
     Returns device → number of those that were made.
     """
-    before = set(Device.objects.values_list("pk", flat=True))
-    wanted = number - Device.objects.filter(secret=password).count()
+    before = set(with_password(password))
+    wanted = number - len(before)
     bound = Device.objects.filter(feature__isnull=False).values("feature")
     for layer in measured_layers():
         if DUST not in columns(layer):
@@ -164,12 +164,18 @@ def register(number: int, password: str, interval: float) -> dict[int, str]:
             [
                 Device(
                     protocol=Device.Protocol.HJ212, number=row.code, name=row.name[:100], feature=row.pk,
-                    state=Device.State.ACTIVE, secret=password, interval=max(1, round(interval)),
+                    state=Device.State.ACTIVE, password=password, interval=max(1, round(interval)),
                     units=UNITS, approved_at=timezone.now(),
                 )
                 for row in rows.only("code", "name")[: max(0, wanted)]
             ],
             ignore_conflicts=True,
         )  # fmt: skip
-    made = Device.objects.filter(secret=password).exclude(pk__in=before)
+    made = Device.objects.filter(pk__in=set(with_password(password)) - before)
     return dict(made.values_list("pk", "number"))
+
+
+def with_password(password: str) -> list[int]:
+    """The HJ 212 devices with this password: seals are opened one by one, for they cannot be searched."""
+    rows = Device.objects.filter(protocol=Device.Protocol.HJ212).values_list("pk", "password")
+    return [pk for pk, kept in rows if kept == password]

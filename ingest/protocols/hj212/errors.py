@@ -1,5 +1,9 @@
 """What the decoder refuses, with a short code to count by."""
 
+import re
+
+_PASSWORD = (re.compile(r"(PW\s*=)[^;&]*", re.IGNORECASE), re.compile(rb"(PW\s*=)[^;&]*", re.IGNORECASE))
+
 
 class Refused(ValueError):
     """Bytes that are not what the standard says; ``kind`` is a short code to count by, the text says what and where."""
@@ -28,5 +32,7 @@ class BadPacket(Refused):
 
 
 def shown(data: bytes | str) -> str:
-    """The first 40 characters, escaped, so that a message cannot forge a log line."""
-    return repr(data[:40])
+    """The first 40 characters, escaped, so that a message cannot forge a log line; of a password none."""
+    if isinstance(data, str):
+        return repr(_PASSWORD[0].sub(r"\1***", data)[:40])
+    return repr(_PASSWORD[1].sub(rb"\1***", data)[:40])

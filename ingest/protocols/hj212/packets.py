@@ -190,7 +190,8 @@ def _fields(text: str) -> dict[str, str]:
 
 def _word(name: str, value: str) -> str:
     if len(value) > 32 or "&" in value or not (value.isascii() and value.isprintable()):
-        raise BadPacket(name.lower(), f"{name} is {shown(value)}; up to 32 ASCII characters but & are allowed")
+        said = "***" if name == "PW" else shown(value)
+        raise BadPacket(name.lower(), f"{name} is {said}; up to 32 ASCII characters but & are allowed")
     return value
 
 

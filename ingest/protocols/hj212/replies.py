@@ -1,6 +1,6 @@
 """What the platform and a device say to each other besides data: acknowledgements, replies, commands, parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ class Device:
     """Whom a command goes to; ``version`` is the edition of HJ 212 that it speaks."""
 
     mn: str
-    pw: str
+    pw: str = field(repr=False)
     st: str
     version: int = 2017
 

@@ -20,7 +20,7 @@ from ingest.protocols.hj212.packets import Packet, decode, encode
 from ingest.protocols.hj212.profile import Profile
 from ingest.protocols.hj212.replies import DEVICE_TIME, qn
 from services.catalog.sealed import seal
-from services.telemetry.devices import KEY_FOR
+from services.telemetry.devices import KEY_FOR, PASSWORD_FOR
 from tests.conftest import Server
 from tests.ingest.gateways.boxes import Caller, free_port
 
@@ -65,11 +65,11 @@ class Gateway:
         self.server.sql(
             """
             insert into telemetry_device
-                (protocol, number, name, state, secret, units, crc_mode, datatime_is, missing_flag, minute_span,
-                 "interval", base, back_days, sm4_key, created_at)
-            values ('hj212', %s, '', %s, %s, %s, 'standard', 'start', 'N', 10, 60, 0, 30, %s, now())
+                (protocol, number, name, state, secret, password, units, crc_mode, datatime_is, missing_flag,
+                 minute_span, "interval", base, back_days, sm4_key, created_at)
+            values ('hj212', %s, '', %s, '', %s, %s, 'standard', 'start', 'N', 10, 60, 0, 30, %s, now())
             """,
-            mn, state, PASSWORD, UNITS, seal(key.hex(), KEY_FOR),
+            mn, state, seal(PASSWORD, PASSWORD_FOR), UNITS, seal(key.hex(), KEY_FOR),
         )  # fmt: skip
 
     def readings(self, mn: str) -> list[Any]:

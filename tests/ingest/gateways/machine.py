@@ -17,7 +17,7 @@ from django.conf import settings
 
 from ingest.protocols.hj212.packets import Packet
 from tests.ingest.gateways.boxes import Process, free_port, listens, until
-from tests.ingest.gateways.conftest import PASSWORD, UNITS, Talker, packet
+from tests.ingest.gateways.conftest import UNITS, Talker, packet
 
 SCRIPT = 'source deploy/place.sh; claim_place; use_instance "$1"; make_instance; '
 
@@ -96,9 +96,9 @@ class Machine:
             insert into telemetry_device
                 (protocol, number, name, state, secret, units, crc_mode, datatime_is, missing_flag, minute_span,
                  "interval", base, back_days, sm4_key, created_at)
-            values ('hj212', %s, '', 'active', %s, %s, 'standard', 'start', 'N', 10, 60, 0, 30, '', now())
+            values ('hj212', %s, '', 'active', '', %s, 'standard', 'start', 'N', 10, 60, 0, 30, '', now())
             """,
-            mn, PASSWORD, UNITS,
+            mn, UNITS,
         )  # fmt: skip
 
     def times(self, mn: str) -> list[datetime]:
