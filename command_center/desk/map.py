@@ -23,8 +23,11 @@ def tiles(layer: Layer, query: str = "") -> str:
     return f"/tiles/{layer.key}/{{z}}/{{x}}/{{y}}.mvt" + (f"?{query}" if query else "")
 
 
-def style_of(layers: list[Layer], theme: Theme, region: str = "") -> dict[str, Any]:
-    """The whole style, narrowed to a region; areas lie under lines, lines under points."""
+def style_of(layers: list[Layer], theme: Theme, region: str = "", own: str = "") -> dict[str, Any]:
+    """The whole style, narrowed to a region; areas lie under lines, lines under points.
+
+    ``own`` is the layer whose page it is: there its points, gathered where they are many, show from the whole city on.
+    """
     style = basemap(
         theme,
         region_tiles_url=REGION_TILES,
@@ -38,7 +41,7 @@ def style_of(layers: list[Layer], theme: Theme, region: str = "") -> dict[str, A
         query = f"{name}={quote(region)}" if region and (name := region_filter(layer)) else ""
         style["sources"][layer.key] = {
             "type": "vector", "tiles": [tiles(layer, query)], "promoteId": "id",
-            "minzoom": layer.zoom, "maxzoom": MAXZOOM,
+            "minzoom": 0 if layer.key == own and layer.geometry_type == "point" else layer.zoom, "maxzoom": MAXZOOM,
         }  # fmt: skip
         drawn += layer.style.maplibre(layer.key, layer.key, theme)
     # Whatever a layer gathers or selects stands above the single features of all layers.
@@ -51,4 +54,5 @@ def style_of(layers: list[Layer], theme: Theme, region: str = "") -> dict[str, A
 def style_json(request: HttpRequest) -> HttpResponse:
     """The style of the map for this principal, in the theme of the page."""
     theme = theme_named(request.GET.get("theme", ""))
-    return JsonResponse(style_of(gate.layers(visitor(request)), theme, request.GET.get("region", "")))
+    region, own = request.GET.get("region", ""), request.GET.get("own", "")
+    return JsonResponse(style_of(gate.layers(visitor(request)), theme, region, own))

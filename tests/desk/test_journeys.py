@@ -86,6 +86,20 @@ def test_a_row_opens_its_feature_on_the_map_and_the_address_can_be_shared(desk: 
     expect(other.page.locator("tr.selected a[data-open]")).to_have_text(name)
 
 
+def test_a_page_of_a_layer_shows_its_points_from_the_whole_city_on(desk: Any) -> None:
+    mine = desk("commander")
+
+    def drawn(key: str) -> None:
+        mine.open(f"/desk/{key}#map=7/31.2/107.5")
+        mine.settle()
+        mine.page.wait_for_function(f"window.zhutuMap.querySourceFeatures('{key}', {{sourceLayer: '{key}'}}).length")
+
+    drawn("monitors")
+    expect(mine.page.locator("[data-from-zoom=monitors]")).to_be_hidden()
+    drawn("projects")
+    assert mine.page.evaluate("window.zhutuMap.getSource('monitors').minzoom") > 7, "they would cover what is asked for"
+
+
 def test_create_with_the_map_picker_then_delete(desk: Any) -> None:
     mine = desk("owner")
     page = mine.open("/desk/projects/new#map")

@@ -109,6 +109,12 @@ export class DeskMap {
     return this.shown.has(key);
   }
 
+  /** The zoom from which a layer is drawn. */
+  shownFrom(key: string): number {
+    const source = this.style.sources[key];
+    return source && "minzoom" in source ? (source.minzoom ?? 0) : 0;
+  }
+
   /** Draw only what the queries let through. */
   filter(queries: Record<string, string>): void {
     void this.ready.then(() => {

@@ -14,7 +14,7 @@ export function startSwitcher(map: DeskMap, changed: (on: string[] | null) => vo
   }
   const tell = (): void => {
     document.querySelectorAll<HTMLElement>("[data-from-zoom]").forEach((note) => {
-      note.hidden = map.map.getZoom() >= Number(note.dataset.fromZoom);
+      note.hidden = map.map.getZoom() >= map.shownFrom(note.dataset.fromZoom!);
     });
   };
   map.map.on("zoomend", tell);
