@@ -67,8 +67,14 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
     if principal.is_public or not any(gate.may(principal, layer) for layer in device_layers()):
         return []
     fences = [("desk-fences", "fence", _("电子围栏"))] if any(gate.may(principal, x) for x in moving_layers()) else []
+    air = [
+        ("desk-pollution", "map-pins", _("污染源分布")),
+        ("desk-weather", "temperature", _("气象监控")),
+        ("desk-dust", "chart-bar", _("扬尘统计")),
+    ]
     return [
         ("desk-alarms", "alert-triangle", _("告警中心")),
+        *(air if gate.may(principal, registry.by_key["monitors"]) else []),
         ("desk-readings", "table", _("历史数据")),
         ("desk-compare", "chart-line", _("多点对比")),
         ("desk-rose", "wind", _("风玫瑰图")),

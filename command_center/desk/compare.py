@@ -64,7 +64,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "found": found,
             "factor_label": asked.known[asked.code],
             "step_label": step_label(found.step),
-            "chart": json.dumps(_chart(found, asked), ensure_ascii=False),
+            "chart": json.dumps(chart(found, asked.features, asked.kind), ensure_ascii=False),
             "lines": [
                 _line(feature, series, found) for feature, series in zip(asked.features, found.series, strict=True)
             ],
@@ -148,13 +148,14 @@ def _compared(principal: Principal, asked: Asked) -> Comparison:
     return compare(principal, keys, asked.code, asked.time.begin, asked.time.end, asked.step)
 
 
-def _chart(found: Comparison, asked: Asked) -> dict[str, Any]:
+def chart(found: Comparison, features: list[FeatureIndex], kind: str = "line") -> dict[str, Any]:
+    """What the page draws a comparison from."""
     return {
         "unit": found.factor.unit,
-        "kind": asked.kind,
+        "kind": kind,
         "series": [
             {"name": feature.title, "digits": found.factor.digits, "points": _points(series, found)}
-            for feature, series in zip(asked.features, found.series, strict=True)
+            for feature, series in zip(features, found.series, strict=True)
         ],
     }
 

@@ -22,6 +22,7 @@ from services.catalog.models import FeatureIndex
 from services.export.sheets import sheet
 from services.export.tables import XLSX_ROWS
 from services.telemetry import roses, tables
+from services.telemetry.devices import visible
 from services.telemetry.models import Factor
 from services.telemetry.spans import ZONE, Span
 
@@ -62,6 +63,7 @@ def page(request: HttpRequest) -> HttpResponse:
     context |= _said(asked, "feature", "factor", "span") | {
         "features": [asked.feature],
         "may_export": points.may_export(principal, [asked.feature]),
+        "devices": visible(principal).filter(feature=asked.feature.pk).order_by("pk"),
     }
     try:
         found = tables.table(

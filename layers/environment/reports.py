@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from layers.environment import flows
 from layers.environment.models import RemediationOrder
-from layers.environment.rules import DUST_SCORE, GOOD_PM10, dust_score, good_pm10
+from layers.environment.rules import DUST_SCORE, GOOD_PM10, PM10, PM25, TSP, dust_score, good_pm10
 from services.access import gate
 from services.access.principal import Principal
 from services.alarms import actions as alarms
@@ -22,6 +22,7 @@ from services.catalog.layer import registry
 from services.catalog.models import Feature
 from services.limits import ledger
 from services.limits.ledger import Judged
+from services.limits.statistics import statistics
 from services.telemetry.reports import Heading, Line, Period, Report, Sheet, register
 from services.telemetry.spans import Span
 
@@ -58,6 +59,40 @@ class DustRanking(Report):
             Heading(_("总分"), digits=1),
         ]  # fmt: skip
         return Sheet(headings, lines, notes=_notes(time))
+
+
+@register
+class DustStatistics(Report):
+    """What each monitor measured of dust over a time, with its extremes and the hours over the limit."""
+
+    key = "dust-statistics"
+    layer = "monitors"
+    title = gettext_lazy("扬尘监测统计")
+    about = gettext_lazy("各监测点PM10、PM2.5、TSP的有效数、最小、最大、平均、百分位、昼夜均值和超标小时。")
+    kinds = ("day", "week", "month")
+    free = True
+
+    def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
+        sites = site_names(principal)
+        lines = []
+        for code in PARTICLES:
+            name = str(registry.by_key["monitors"].field[PARTICLES[code]].label)
+            for each in statistics(principal, self.of, code, time.begins_at, time.ends_at, CLASS):
+                lines.append(Line([
+                    sites.get(each.feature.pk, "—"), each.feature.title, name, each.readings, each.expected, each.hours,
+                    None if each.share is None else 100 * each.share, each.least, each.greatest, each.mean,
+                    each.percentile, each.by_day, each.by_night, each.over, each.limit,
+                ], (each.feature.layer, each.feature.pk), marked=(each.share or 0.0) < DUST_SCORE.enough))  # fmt: skip
+        lines.sort(key=lambda line: (line.cells[0] == "—", line.cells[:2]))
+        unit = "µg/m³"
+        headings = [
+            Heading(_("工地")), Heading(_("监测点")), Heading(_("监测因子")), Heading(_("有效数据"), digits=0),
+            Heading(_("应有数据"), digits=0), Heading(_("有效小时"), "h", 0), Heading(_("有效率"), "%", 1),
+            Heading(_("最小"), unit, 0), Heading(_("最大"), unit, 0), Heading(_("平均"), unit, 1),
+            Heading(_("95百分位"), unit, 1), Heading(_("昼间均值"), unit, 1), Heading(_("夜间均值"), unit, 1),
+            Heading(_("超标小时"), "h", 0), Heading(_("限值"), unit, 0),
+        ]  # fmt: skip
+        return Sheet(headings, lines, notes=statistics_notes())
 
 
 @register
@@ -111,6 +146,24 @@ class Remediation(Report):
         return Sheet(headings, lines, summary, notes)
 
 
+def site_names(principal: Principal) -> dict[UUID, str]:
+    """Monitor → the name of its site, for the monitors and sites that a principal sees."""
+    layers = registry.by_key
+    monitors = gate.restrict(principal, layers["monitors"]).filter(project__isnull=False)
+    sites = dict(gate.restrict(principal, layers["projects"]).values_list("pk", "name"))
+    return {pk: sites[site] for pk, site in monitors.values_list("pk", "project") if site in sites}
+
+
+def statistics_notes() -> list[str]:
+    """How the figures about dust come about."""
+    return [
+        _("只统计有效小时；最小、最大取其中的逐条数据，平均按逐条数据等权，95百分位取小时均值。"),
+        _("昼间为06:00至22:00，夜间为22:00至次日06:00。"),
+        _("超标小时按当时施行的限值判定：先地方标准，后GB 3095；国标无小时限值的颗粒物，以日均限值作参考。"),
+        _("有效率低于 %(share)d%% 的监测点以斜线标出，数字仅供参考。") % {"share": round(100 * DUST_SCORE.enough)},
+    ]
+
+
 def _answered(orders: list[RemediationOrder], now: datetime) -> list[Any]:
     late = sum(flows.overdue(order, now) for order in orders)
     timely = sum(order.replied_at is not None and not flows.overdue(order, now) for order in orders)
@@ -128,6 +181,8 @@ def _mean_hours(spans: list[timedelta]) -> float | None:
 
 CLASS = "2"
 """Of GB 3095: where people live and work."""
+PARTICLES = {PM10: "pm10", PM25: "pm25", TSP: "tsp"}
+"""Dust by its codes, and the columns that show it."""
 JUDGED = (
     *(Judged(code, Span.DAY, "GB 3095", 1440) for code in ("a34002", "a34004", "a21026", "a21004", "a21005")),
     *(Judged(code, Span.HOUR, "GB 3095", 60) for code in ("a21026", "a21004", "a21005", "a05024")),

@@ -1,6 +1,6 @@
 """Lists of episodes: filters, stable pages, counts by level, and rows for export."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from services.access import gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
 from services.alarms.actions import episodes
-from services.alarms.models import Episode, Level
+from services.alarms.models import URGENCY, Episode, Level
 from services.limits.rows import ZONE
 
 SIZE = 50
@@ -134,6 +134,15 @@ def undone(principal: Principal) -> dict[str, int]:
     rows = episodes(principal).filter(state__in=UNFINISHED)
     found = dict(rows.values_list("level").annotate(n=Count("pk")).order_by())
     return {level: found.get(level, 0) for level in Level.values}
+
+
+def levels(principal: Principal, features: Collection[UUID]) -> dict[UUID, str]:
+    """Feature → the most urgent level of its alarms that are not done; for maps."""
+    rows = episodes(principal).filter(state__in=UNFINISHED, feature__in=features)
+    found: dict[UUID, str] = {}
+    for feature, level in rows.order_by().values_list("feature", "level").distinct():
+        found[feature] = min(level, found.get(feature, level), key=lambda each: URGENCY[each])
+    return found
 
 
 def of_feature(principal: Principal, feature: UUID, most: int = 20) -> list[Episode]:

@@ -87,6 +87,8 @@ MEASURED = {
     "ogc/collections/<str:key>/locations", "ogc/collections/<str:key>/locations/<str:pk>",
     "desk/devices", "desk/devices/candidates", "desk/devices/<int:pk>", "desk/devices/<int:pk>/approve",
     "desk/devices/<int:pk>/block", "desk/devices/<int:pk>/token", "desk/devices/<int:pk>/token/revoke",
+    "desk/devices/<int:pk>/readings", "desk/devices/<int:pk>/readings/export",
+    "desk/weather", "desk/pollution", "desk/pollution/points.json", "desk/dust", "desk/dust/export",
     "desk/points", "desk/readings", "desk/readings/export", "desk/rose", "desk/compare",
     "desk/compare/export", "desk/reports", "desk/reports/<slug:key>", "desk/reports/<slug:key>/export",
     "desk/reports/custom/new", "desk/reports/custom/<uuid:pk>", "desk/reports/custom/<uuid:pk>/edit",
