@@ -179,6 +179,12 @@ MEDIA_ROOT = Path(os.environ.get("ZHUTU_MEDIA", LOCAL / "media"))
 DISKS = [Path(name) for name in os.environ.get("ZHUTU_DISKS", str(MEDIA_ROOT)).split(":") if name]
 # Where the MQTT broker's files are: the gateway writes who may come in.
 MQTT_FOLDER = Path(os.environ.get("ZHUTU_MQTT", LOCAL / "run" / "mosquitto"))
+# What one address may take up of the gateways of HJ 212 and JT/T 808 (docs/devices.md), and addresses without limits:
+# the simulators' own, and those behind which a carrier or a relay of ours hides many devices.
+GATEWAY_TRUSTED = [each for each in os.environ.get("ZHUTU_GATEWAY_TRUSTED", "127.0.0.0/8,::1").split(",") if each]
+GATEWAY_CONNECTIONS = int(os.environ.get("ZHUTU_GATEWAY_CONNECTIONS", "5000"))
+GATEWAY_UNPROVED = int(os.environ.get("ZHUTU_GATEWAY_UNPROVED", "512"))
+GATEWAY_REFUSALS = int(os.environ.get("ZHUTU_GATEWAY_REFUSALS", "120"))
 FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000

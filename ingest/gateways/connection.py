@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections import Counter
 from time import monotonic
 from typing import Any, ClassVar, cast
 
+from ingest.gateways.addresses import Addresses
 from ingest.gateways.gateway import SWEEP, Listener
 from services.telemetry.devices import Admitted
 
@@ -17,6 +17,9 @@ A_SECOND, BURST = 20.0, 200.0
 """Frames of one connection: on the whole, and at once (F21). Beyond, it is not read for a while."""
 STRIKES = 3
 """Refusals that a protocol counts so, after which the connection is closed (F20)."""
+OF_DEVICE = 4
+"""Connections that may speak for one device: more would be as many allowances of it. The one that has been silent
+longest ends."""
 SILENT = 2.0
 """Rhythms of a device after which a connection from another address takes the place of a silent one (F26)."""
 
@@ -24,16 +27,13 @@ SILENT = 2.0
 class Host[C: "Connection"](Listener[C]):
     """A gateway whose devices have one connection each."""
 
-    from_address: ClassVar[int | None] = None
-    """Connections of one address that may be open without having shown for whom they speak (F24). Those that have do
-    not count: thousands of devices come through one address of a carrier."""
-
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
         self.speaking: dict[int, C] = {}
         """Device → the connection that speaks for it."""
-        self.unproved: Counter[str] = Counter()
-        """Address → its connections that speak for no device yet."""
+        self.addresses = Addresses(self.counts)
+        self._lines: dict[int, list[C]] = {}
+        """Device → all connections that may."""
 
     def admit(self, connection: C, known: Admitted, now: float) -> bool:
         """Whether a connection may speak for a device from now on.
@@ -54,6 +54,13 @@ class Host[C: "Connection"](Listener[C]):
             other.close()
         self.speaking[known.id] = connection
         connection.proved()
+        lines = self._lines.setdefault(known.id, [])
+        lines.append(connection)
+        if len(lines) > OF_DEVICE:
+            self.counts["too many of one device"] += 1
+            oldest = min(lines, key=lambda line: (line is connection, line.heard))
+            lines.remove(oldest)
+            oldest.close()
         return True
 
     def is_taken(self, connection: C, known: Admitted, now: float) -> bool:
@@ -63,6 +70,11 @@ class Host[C: "Connection"](Listener[C]):
 
     def left(self, connection: C, known: Admitted) -> None:
         """A connection ended; the device stays present where another one speaks for it."""
+        lines = self._lines.get(known.id, [])
+        if connection in lines:
+            lines.remove(connection)
+        if not lines:
+            self._lines.pop(known.id, None)
         if self.speaking.get(known.id) is connection:
             del self.speaking[known.id]
 
@@ -82,34 +94,42 @@ class Connection(asyncio.Protocol):
         self.allowance = BURST
         self.strikes = 0
         self.held = False
-        self._counted = ""
+        self._counted = self._unproved = False
+        """By its address."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A device has connected."""
         self.transport = cast(asyncio.Transport, transport)
         self.listener.open.add(self)
         self.listener.counts["connections"] += 1
-        self._counted = self.address
-        self.listener.unproved[self._counted] += 1
-        most = self.listener.from_address
-        if most is not None and self.listener.unproved[self._counted] > most:
-            self.listener.counts["too many of one address"] += 1
+        self._counted = self._unproved = self.listener.addresses.came(self.address)
+        if not self._counted:
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone; what it sent is stored all the same, and not acknowledged."""
         self.listener.open.discard(self)
-        self.proved()
+        if self._counted:
+            self.listener.addresses.left(self.address, unproved=self._unproved)
         if self.known is not None:
             self.listener.left(self, self.known)
 
     def proved(self) -> None:
-        """It has shown for whom it speaks, or is gone: it counts no longer against its address."""
-        address, self._counted = self._counted, ""
-        if address:
-            self.listener.unproved[address] -= 1
-            if not self.listener.unproved[address]:
-                del self.listener.unproved[address]
+        """It has shown for whom it speaks."""
+        if self._unproved:
+            self._unproved = False
+            self.listener.addresses.proved(self.address)
+
+    def refuse(self) -> None:
+        """A frame did not count. Before it has shown for whom it speaks, that is taken off what its address may."""
+        if self.known is None and not self.is_ending and not self.listener.addresses.forgives(self.address):
+            assert self.transport is not None
+            self.transport.abort()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing more is to be read."""
+        return self.transport is None or self.transport.is_closing()
 
     def spend(self, frames: int) -> None:
         """So many frames came; too many, or a database that is behind, and it is read on later."""

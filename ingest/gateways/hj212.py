@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
 
+from ingest.gateways import addresses
 from ingest.gateways.committer import Message
 from ingest.gateways.connection import Connection, Host
 from ingest.gateways.questions import Questions
@@ -21,6 +22,7 @@ from ingest.protocols.hj212.frames import Frame, Stream
 from ingest.protocols.hj212.packets import Packet, decode
 from ingest.protocols.hj212.profile import Profile
 from ingest.protocols.readings import Reading
+from services.access.allowances import Allowances
 from services.catalog.sealed import CannotOpen, unseal
 from services.telemetry.batches import Row
 from services.telemetry.devices import KEY_FOR, PASSWORD_FOR, Admitted
@@ -33,6 +35,8 @@ CLOCK_AGAIN = 3600.0
 """Seconds until a device is told the time again."""
 AHEAD, BEHIND = timedelta(minutes=5), timedelta(days=30)
 """How far a device's clock may be from ours before it is told the time (F14)."""
+GUESSES_A_SECOND, GUESSES = 1 / 60, 10.0
+"""Wrong passwords of one address for one device: on the whole, and at once. Six characters stand no more (F26)."""
 
 _STRANGER = Profile()
 _USUAL = "39"
@@ -50,6 +54,7 @@ class Gateway(Host["Dialogue"]):
         self.questions = Questions(dsn, lambda: self.speaking)
         self._asking: asyncio.Task[None] | None = None
         self.spoiled = Spoiled(self.directory)
+        self.guesses = Allowances(GUESSES_A_SECOND, GUESSES)
         self._profiles: dict[int, tuple[Admitted, Profile]] = {}
         self._passwords: dict[int, tuple[Admitted, str | None]] = {}
 
@@ -134,6 +139,8 @@ class Dialogue(Connection):
         now = monotonic()
         found = self.stream.feed(data)
         for each in found:
+            if self.is_ending:
+                return
             try:
                 if isinstance(each, Refused):
                     raise each
@@ -168,6 +175,7 @@ class Dialogue(Connection):
         self.gateway.counts[f"refused {error.kind}"] += 1
         if error.kind == "parts":
             self.strike()
+        self.refuse()
 
     def _packet(self, packet: Packet, now: float) -> None:
         known = self._admitted(packet, now)
@@ -210,8 +218,9 @@ class Dialogue(Connection):
         if known is None:
             self.gateway.counts["unknown"] += 1
             directory.unknown(packet.mn, self.address)
+            self.refuse()
             return None
-        if not self.gateway.fits(known, packet.pw):
+        if not self._shows_password(known, packet.pw):
             raise BadPacket("pw", f"the password of MN={packet.mn} is wrong")
         if self.known is None:
             if not self.gateway.admit(self, known, now):
@@ -220,6 +229,15 @@ class Dialogue(Connection):
         elif self.known.id != known.id:
             raise BadPacket("mn", f"a connection of MN={self.known.number} sent MN={packet.mn}")
         return known
+
+    def _shows_password(self, known: Admitted, password: str) -> bool:
+        """Guesses of one address at one device are few; then nothing is compared until the allowance fills again."""
+        guesses, of = self.gateway.guesses, f"{addresses.of(self.address)} {known.id}"
+        if guesses.left(of) and self.gateway.fits(known, password):
+            return True
+        if not guesses.spend(of):
+            self.gateway.directory.irregular(known, "password")
+        return False
 
     def _data(self, known: Admitted, packet: Packet, profile: Profile, found: list[Reading]) -> None:
         received = datetime.now(UTC)

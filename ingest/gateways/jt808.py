@@ -44,7 +44,6 @@ class Gateway(Host["Dialogue"]):
 
     protocol = "jt808"
     port = PORT
-    from_address = 512
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
@@ -78,6 +77,8 @@ class Dialogue(Connection):
         now = monotonic()
         found = self.stream.feed(data)
         for each in found:
+            if self.is_ending:
+                return
             try:
                 if isinstance(each, FrameError):
                     raise each
@@ -86,6 +87,7 @@ class Dialogue(Connection):
                 self.gateway.counts[f"refused {error.kind}"] += 1
                 if isinstance(error, PartError):
                     self.strike()
+                self.refuse()
         self.spend(len(found))
 
     def tick(self, now: float) -> None:
@@ -105,6 +107,7 @@ class Dialogue(Connection):
             self.gateway.counts["refused phone"] += 1
         elif self.known is None and header.message_id not in (MessageId.REGISTER, MessageId.AUTHENTICATE):
             self.gateway.counts["not authenticated"] += 1
+            self.refuse()
         elif (whole := self.assembler.add(message, now)) is not None:
             self._whole(known, whole, now)
         elif self.assembler.is_stored(message):
@@ -148,6 +151,7 @@ class Dialogue(Connection):
         if header.message_id == MessageId.REGISTER:
             body = from_platform.build_registration_reply(header.serial, from_platform.NO_TERMINAL)
             self._answer(header, MessageId.REGISTER_REPLY, body)
+        self.refuse()
 
     async def _register(self, known: Admitted, header: Header, told: from_terminal.Registration) -> None:
         """A new code, kept as its digest; another terminal for the same vehicle is refused (F26)."""
@@ -170,6 +174,7 @@ class Dialogue(Connection):
             self.gateway.counts["refused code"] += 1
             self._acknowledge(message, FAILED)
             self.strike()
+            self.refuse()
         elif self.known is None and not self.gateway.admit(self, known, monotonic()):
             self._acknowledge(message, FAILED)
         else:

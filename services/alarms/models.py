@@ -196,6 +196,7 @@ class Deadline(models.Model):
 SUBJECTS = {
     "flood": _("上报过于频繁"),
     "address": _("从另一地址以同一设备编号连接"),
+    "password": _("多次出示错误的访问密码"),
 }
 """What gateways report of devices."""
 

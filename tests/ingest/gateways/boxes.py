@@ -47,8 +47,8 @@ def listens(port: int) -> bool:
 class Caller[M](ABC):
     """A device's end of a TCP connection; messages of type ``M`` come back."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), 10)
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), 10, (address, 0))
         self.heard: list[M] = []
 
     @abstractmethod

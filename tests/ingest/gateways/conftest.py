@@ -41,7 +41,8 @@ class Gateway:
     def start(self) -> None:
         """Start it and wait until it listens."""
         command = [sys.executable, "manage.py", "gateway", f"{self.protocol}:{self.port}"]
-        environment = os.environ | {"ZHUTU_PGDATABASE": self.server.database}
+        # Other addresses of this machine are strangers, so that they can flood it.
+        environment = os.environ | {"ZHUTU_PGDATABASE": self.server.database, "ZHUTU_GATEWAY_TRUSTED": "127.0.0.1"}
         log = (settings.LOCAL / f"{self.server.database}_gateway.log").open("ab")
         self.process = subprocess.Popen(command, cwd=settings.ROOT, env=environment, stdout=log, stderr=log)
         log.close()
@@ -88,8 +89,8 @@ class Gateway:
 class Talker(Caller[Packet]):
     """A device's end of a connection."""
 
-    def __init__(self, port: int, profile: Profile | None = None) -> None:
-        super().__init__(port)
+    def __init__(self, port: int, profile: Profile | None = None, address: str = "127.0.0.1") -> None:
+        super().__init__(port, address)
         self.profile = profile or Profile()
         self.stream: Stream[Packet] = Stream(self._read)
 
@@ -118,7 +119,7 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def running(server: Server) -> Iterator[Gateway]:
     found = Gateway(server, free_port())
-    for mn in ("KNOWN", "FLOOD", "CALM", "KILLED", "CLOCK", "PARTS", "CUT", "SPOILED"):
+    for mn in ("KNOWN", "FLOOD", "CALM", "KILLED", "CLOCK", "PARTS", "CUT", "SPOILED", "GUESSED", "MANIFOLD"):
         found.register(mn)
     found.register("SECRET", key=KEY)
     found.register("BLOCKED", "blocked")

@@ -21,8 +21,8 @@ def position(at: datetime, lon: float = 107.5, lat: float = 31.2, speed: float =
 class Terminal(Caller[Message]):
     """Connects, sends, and hears what the gateway answers."""
 
-    def __init__(self, port: int, phone: str, version: int | None = None) -> None:
-        super().__init__(port)
+    def __init__(self, port: int, phone: str, version: int | None = None, address: str = "127.0.0.1") -> None:
+        super().__init__(port, address)
         self.phone, self.version, self.serial = phone, version, 0
         self.stream = Stream()
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from ingest.protocols.jt808 import from_platform, from_terminal
 from ingest.protocols.jt808.messages import MessageId
@@ -295,10 +296,7 @@ def test_f04_what_was_acknowledged_before_a_kill_is_stored_exactly_once(gateway:
 
 
 def test_f24_connections_that_say_nothing_take_the_room_of_nobody_else(gateway: Gateway) -> None:
-    from ingest.gateways.jt808 import Gateway as Server808
-
-    most = Server808.from_address
-    assert most is not None
+    most = settings.GATEWAY_UNPROVED
 
     def connect_from(address: str) -> socket.socket:
         return socket.create_connection(("127.0.0.1", gateway.port), 10, (address, 0))
@@ -337,3 +335,30 @@ def test_f24_connections_that_say_nothing_take_the_room_of_nobody_else(gateway: 
             again.close()
 
     assert until(served), "when they are gone there is room again"
+
+
+def test_f21_f25_f26_an_address_of_strangers_and_guessers_is_cut_off_and_a_terminal_behind_it_is_served(
+    gateway: Gateway,
+) -> None:
+    address = "127.0.0.9"
+    known = Terminal(gateway.port, PHONES["CALM"], address=address)
+    known.enter()
+    cut = 0
+    for n in range(settings.GATEWAY_REFUSALS + 60):
+        stranger = Terminal(gateway.port, f"0199{n:08}", address=address)
+        with suppress(ConnectionError):
+            stranger.send(MessageId.LOCATION, build_position(position(now())))
+        if n >= settings.GATEWAY_REFUSALS:
+            cut += stranger.is_closed(1)
+        stranger.socket.close()
+        if cut == 8:
+            break
+    assert cut == 8, "each ends with its first frame"
+    known.locate(position(now()))
+    assert len(known.acknowledged(1)) == 1, "who has shown its code is served"
+    known.socket.close()
+    again = Terminal(gateway.port, PHONES["CALM"], address=address)
+    again.enter()
+    again.locate(position(now()))
+    assert len(again.acknowledged(1)) == 1, "and comes in again"
+    again.socket.close()
