@@ -2,16 +2,19 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from services.admin.admin import ForAdministrators, ReadOnly
-from services.notify import outbox
+from services.notify import keys, outbox
 from services.notify.channels import secrets_of
-from services.notify.keys import PREFIX, is_set
 from services.notify.models import Channel, Contact, Delivery, Destination, Template, masked
+
+SECRET, FORGET = "secret-", "forget-"
+"""Before the name of a secret in that of a form field."""
 
 
 @admin.register(Destination)
@@ -23,18 +26,39 @@ class DestinationAdmin(ForAdministrators, admin.ModelAdmin):
 
 @admin.register(Channel)
 class ChannelAdmin(ForAdministrators, admin.ModelAdmin):
-    """Channels; of a secret only whether there is one."""
+    """Channels; of a secret only whether there is one. It is typed to be replaced, and never shown."""
 
     list_display = ("name", "kind", "enabled", "rests_until")
-    readonly_fields = ("keys", "rests_until")
+    readonly_fields = ("rests_until",)
 
-    @admin.display(description=gettext_lazy("密钥"))
-    def keys(self, obj: Channel) -> str:
-        """Each secret's variable, and whether it is set."""
-        if obj.pk is None:
-            return "—"
-        names = secrets_of(obj)
-        return "；".join(f"{PREFIX}{n}：{_('已设置') if is_set(n) else _('未设置')}" for n in names) or "—"
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """With a field for every secret that the saved settings name."""
+        fields: dict[str, forms.Field] = {}
+        for name in secrets_of(obj) if obj is not None else ():
+            fields[SECRET + name] = forms.CharField(
+                label=_("密钥 %s") % name, required=False, max_length=1000, help_text=_state(obj, name),
+                widget=forms.PasswordInput({"autocomplete": "new-password"}),
+            )  # fmt: skip
+            if keys.is_sealed(obj, name):
+                fields[FORGET + name] = forms.BooleanField(label=_("删除密钥 %s") % name, required=False)
+        return super().get_form(request, obj, change, **kwargs, form=type("ChannelForm", (forms.ModelForm,), fields))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save; the trail hears the names of the secrets that were typed."""
+        given = form.cleaned_data
+        typed = {name.removeprefix(SECRET): value for name, value in given.items() if name.startswith(SECRET) and value}
+        typed |= {name.removeprefix(FORGET): "" for name, value in given.items() if name.startswith(FORGET) and value}
+        keys.keep(obj, typed, secrets_of(obj))
+        super().save_model(request, obj, form, change)
+
+
+def _state(channel: Channel, name: str) -> str:
+    """Whether a secret has a value, and where it comes from."""
+    if keys.is_sealed(channel, name):
+        return _("已设置，密封保存，不显示。填写则替换，留空则不变。")
+    if keys.is_set(channel, name):
+        return _("已由环境变量 %s 设置；在此填写则优先于它。") % (keys.PREFIX + name)
+    return _("未设置。")
 
 
 @admin.register(Template)

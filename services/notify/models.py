@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from services.catalog.ids import UUID7, uuid7
+from services.catalog.sealed import SealedField
 from services.notify.wording import check_text
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -65,8 +66,11 @@ class Channel(models.Model):
     name = models.CharField(_("名称"), max_length=100, unique=True)
     kind = models.CharField(_("类型"), max_length=10, choices=Kind.choices[1:])
     settings = models.JSONField(
-        _("设置"), default=dict, blank=True, help_text=_("密钥只写名称，其值由环境变量 ZHUTU_NOTIFY_名称 给出")
-    )
+        _("设置"), default=dict, blank=True,
+        help_text=_("密钥只写名称，其值保存后在本页填写，或由环境变量 ZHUTU_NOTIFY_名称 给出"),
+    )  # fmt: skip
+    # Name → value as JSON, one seal for all of them.
+    secrets = SealedField(_("密钥"), blank=True, default="", db_default="", editable=False)
     enabled = models.BooleanField(_("启用"), default=True)
     rests_until = models.DateTimeField(_("暂停至"), null=True, editable=False)
 

@@ -51,7 +51,7 @@ def _gateway(channel: Channel, token: str) -> SmsGateway | None:
     try:
         gateway = adapter_of(channel)
         assert isinstance(gateway, SmsGateway)
-        expected = secret(gateway.callback_token)
+        expected = secret(channel, gateway.callback_token)
     except ChannelError as error:
         log.warning("receipts of channel %s cannot be taken: %s", channel.pk, error)
         return None

@@ -163,7 +163,7 @@ def test_the_admin_page_of_a_channel_shows_no_secret(sms: Channel, owner: User) 
     outbox.notify([owner], "alarm", {"title": "x"}, "red")
     boss = client("admin")
     page = boss.get(f"/admin/notify/channel/{sms.pk}/change/").content.decode()
-    assert "ZHUTU_NOTIFY_SMS_KEY：已设置" in page
+    assert "已由环境变量 ZHUTU_NOTIFY_SMS_KEY 设置" in page
     assert "sms-secret-4711" not in page
     listed = boss.get("/admin/notify/delivery/").content.decode()
     assert "138****8000" in listed

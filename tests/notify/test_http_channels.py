@@ -241,4 +241,7 @@ def test_settings_that_went_wrong_later_hold_the_message_back(wecom: Channel, we
     monkeypatch.delenv("ZHUTU_NOTIFY_WECOM_KEY")
     outbox.deliver()
     row = Delivery.objects.get()
-    assert (row.state, row.error) == ("queued", "the environment variable ZHUTU_NOTIFY_WECOM_KEY is not set")
+    assert (row.state, row.error) == (
+        "queued",
+        "the secret WECOM_KEY is not set: neither with the channel nor as ZHUTU_NOTIFY_WECOM_KEY",
+    )

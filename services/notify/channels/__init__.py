@@ -3,6 +3,7 @@
 In the product there is nothing to hand over: the message's own row is what the bell and the list of notices show.
 """
 
+import json
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -13,6 +14,7 @@ from services.notify.channels.email_smtp import Smtp
 from services.notify.channels.robots import DingTalk, WeCom
 from services.notify.channels.sms_http import SmsGateway
 from services.notify.errors import Refused
+from services.notify.keys import PLACE
 from services.notify.models import Channel, Delivery, Kind
 
 if TYPE_CHECKING:
@@ -61,8 +63,9 @@ def adapter_of(channel: Channel) -> Adapter:
 
 def secrets_of(channel: Channel) -> tuple[str, ...]:
     """The names of the secrets that a channel's settings point at."""
-    names = (channel.settings.get(setting, "") for setting in ADAPTERS[channel.kind].SECRETS)
-    return tuple(name for name in names if name)
+    names = [channel.settings.get(setting, "") for setting in ADAPTERS[channel.kind].SECRETS]
+    names += PLACE.findall(json.dumps(channel.settings))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def check(channel: Channel) -> None:

@@ -50,7 +50,7 @@ class Smtp:
     def send(self, delivery: "Delivery") -> str:
         """Hand the mail over; the receipt is its Message-ID, the same on every try, so that a repeat can be known."""
         mail = self.written(delivery)
-        password = secret(self.password) if self.password else ""
+        password = secret(delivery.channel, self.password) if self.password else ""
         destination = outbound.listed(self.host, self.port)
         try:
             with _Connection(destination, self.security) as server:

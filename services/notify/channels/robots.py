@@ -77,7 +77,9 @@ class WeCom(Robot):
             content = {"markdown": {"content": cut(f"**{head}**\n{delivery.body.translate(MARKS)}", 4096)}}
         else:
             content = {"text": {"content": cut(f"{delivery.subject}\n{delivery.body}", 2048)}}
-        self.post(self.url, f"key={quote_plus(secret(self.key))}", {"msgtype": self.format, **content})
+        self.post(
+            self.url, f"key={quote_plus(secret(delivery.channel, self.key))}", {"msgtype": self.format, **content}
+        )
         return ""
 
 
@@ -98,10 +100,10 @@ class DingTalk(Robot):
 
     def send(self, delivery: "Delivery") -> str:
         """Post to the group; there is no receipt. Cut at 20,000 bytes."""
-        query = f"access_token={quote_plus(secret(self.token))}"
+        query = f"access_token={quote_plus(secret(delivery.channel, self.token))}"
         if self.secret:
             stamp = str(int(time.time() * 1000))
-            query += f"&timestamp={stamp}&sign={quote_plus(signature(secret(self.secret), stamp))}"
+            query += f"&timestamp={stamp}&sign={quote_plus(signature(secret(delivery.channel, self.secret), stamp))}"
         if self.format == "markdown":
             title, text = delivery.subject.translate(MARKS), delivery.body.translate(MARKS)
             # A single line break is none in markdown.

@@ -3,26 +3,28 @@
 import hashlib
 import hmac
 import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from services.notify import outbound
 from services.notify.errors import Refused
-from services.notify.keys import is_name, secret
+from services.notify.keys import PLACE, TELLING, filled, is_name, secret
 
 if TYPE_CHECKING:
     from services.notify.models import Delivery
 
-PLACES = ("{mobile}", "{text}", "{id}")
+PLACES = re.compile(r"\{(?:mobile|text|id)\}|" + PLACE.pattern)
 
 
 @dataclass(frozen=True)
 class SmsGateway:
     """A gateway.
 
-    ``body`` is JSON in whose texts ``{mobile}``, ``{text}`` and ``{id}`` are filled in. ``signature_header`` carries
+    ``body`` is JSON in whose texts ``{mobile}``, ``{text}`` and ``{id}`` are filled in, and in them and the ``headers``
+    secrets as ``{secret:NAME}``. ``signature_header`` carries
     the hex HMAC-SHA256, by the secret ``key``, of the X-Timestamp header (seconds), a line feed, and the body.
     ``ok_path`` and ``ok_value`` say where in the answer what stands if it was taken (dots between the steps),
     ``receipt_path`` where its id is. The ``callback_…`` settings read later receipts: see ``services.notify.receipts``.
@@ -60,16 +62,26 @@ class SmsGateway:
         for name, value in (self.headers | {self.signature_header: ""}).items():
             if not isinstance(value, str) or not f"{name}{value}".isprintable() or not name.isascii():
                 raise Refused("the headers are names and texts without line breaks")
+        for name, value in [*self.headers.items(), *_named(self.body)]:
+            if TELLING.search(name) and value and not PLACES.search(value):
+                raise Refused(
+                    f"the value of {name} looks like a secret: write {{secret:NAME}} and give its value apart"
+                )
 
     def send(self, delivery: "Delivery") -> str:
         """Hand it over; the Idempotency-Key header is the same on every try."""
         text = delivery.body[: self.length]
         values = {"{mobile}": delivery.address, "{text}": text, "{id}": str(delivery.pk)}
-        content = json.dumps(_filled(self.body, values), ensure_ascii=False).encode()
-        headers = {**self.headers, "Content-Type": "application/json", "Idempotency-Key": str(delivery.pk)}
+        channel = delivery.channel
+        content = json.dumps(
+            _filled(self.body, lambda found: secret(channel, found[1]) if found[1] else values[found[0]]),
+            ensure_ascii=False,
+        ).encode()
+        headers = {name: filled(channel, value) for name, value in self.headers.items()}
+        headers |= {"Content-Type": "application/json", "Idempotency-Key": str(delivery.pk)}
         if self.key:
             stamp = str(int(time.time()))
-            signed = hmac.new(secret(self.key).encode(), f"{stamp}\n".encode() + content, hashlib.sha256)
+            signed = hmac.new(secret(channel, self.key).encode(), f"{stamp}\n".encode() + content, hashlib.sha256)
             headers |= {"X-Timestamp": stamp, self.signature_header: signed.hexdigest()}
         host = outbound.split(self.url)[0]
         answer = parsed(outbound.accepted(outbound.post(self.url, content, headers), host))
@@ -98,22 +110,26 @@ def found(data: Any, path: str) -> Any:
     return data
 
 
-def _filled(pattern: Any, values: dict[str, str]) -> Any:
-    """The pattern with its texts filled in: as values, so that no text can change the structure."""
+def _filled(pattern: Any, value_of: Callable[[re.Match[str]], str]) -> Any:
+    """The pattern with its texts filled in: as values, so that no text can change the structure or holds a place."""
     if isinstance(pattern, dict):
-        return {name: _filled(value, values) for name, value in pattern.items()}
+        return {name: _filled(value, value_of) for name, value in pattern.items()}
     if isinstance(pattern, list):
-        return [_filled(value, values) for value in pattern]
-    if not isinstance(pattern, str):
-        return pattern
-    before, place, after = _first_place(pattern)
-    return before + values[place] + _filled(after, values) if place else pattern
+        return [_filled(value, value_of) for value in pattern]
+    return PLACES.sub(value_of, pattern) if isinstance(pattern, str) else pattern
 
 
-def _first_place(text: str) -> tuple[str, str, str]:
-    """A text cut at its first place, so that what was filled in is not read for places again."""
-    place = min((p for p in PLACES if p in text), key=text.index, default="")
-    return text.partition(place) if place else (text, "", "")
+def _named(pattern: Any) -> Iterator[tuple[str, str]]:
+    """The fields of a pattern that are texts, by their names, however deep."""
+    if isinstance(pattern, dict):
+        for name, value in pattern.items():
+            if isinstance(value, str):
+                yield name, value
+            else:
+                yield from _named(value)
+    elif isinstance(pattern, list):
+        for value in pattern:
+            yield from _named(value)
 
 
 def _texts(pattern: Any) -> Iterator[str]:
