@@ -23,6 +23,8 @@ PLACES = ("since", "until", "page", "offset", "size", "token", "day")
 SIGN_PLACES = ("user", "time", "nonce", "secret")
 HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,60}")
 _PLACE = re.compile(r"\{([^{}]*)\}")
+_TELLING = re.compile(r"passw|pwd|secret|token|cookie|(api|access)[-_]?key", re.IGNORECASE)
+"""Names of headers and parameters whose values are secrets, unless they are places."""
 _OURS = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "authorization"}
 
 
@@ -120,6 +122,10 @@ def _request(source: Source, found: Problems) -> None:
                 found[name].append(_("请求头“%s”含有不允许的字符。") % title[:60])
             if name == "headers" and title.lower() in _OURS:
                 found[name].append(_("请求头“%s”由平台填写。") % title[:60])
+            if _TELLING.search(title) and value and not _PLACE.search(value):
+                found[name].append(
+                    _("“%s”像是密钥，不能明文保存。请选授权方式“接口密钥（API Key）”填写。") % title[:60]
+                )
             if name == "parameters":
                 _places(value, PLACES, name, found)
     if source.body:

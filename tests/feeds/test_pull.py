@@ -331,7 +331,8 @@ def test_settings_that_cannot_work_are_refused_by_name(settle: Settle, admin: Pr
         "tab": {"target": "records", "layer": "sewage_plants", "tab": "nothing"},
         "layer": {"target": "features", "layer": "nothing"},
     }
-    for name, values in wrong.items():
+    plain = [{"headers": "X-Api-Key=abc"}, {"headers": "Cookie=s=1"}, {"parameters": "since={since}\naccess_token=abc"}]
+    for name, values in [*wrong.items(), *((name, each) for each in plain for name in each)]:
         with pytest.raises(Invalid) as refusal:
             settle(on=False, name=f"错 {name}", **values)
         assert name in refusal.value.fields, (name, refusal.value.fields)
