@@ -26,7 +26,8 @@ class Holding:
         national = [row for row in rows if not row.region]
         shortest = min((row.minutes for row in national), default=0)
         self.national = [row for row in national if row.minutes == shortest]
-        self.local = [row for row in rows if row.region]
+        places = set(regions.values())
+        self.local = [row for row in rows if row.region and any(place.startswith(row.region) for place in places)]
         self.code, self.regions, self.grade = code, regions, grade
         reach = tuple({row.region for row in self.local})
         inside = [pk for pk, region in regions.items() if region.startswith(reach)] if reach else []

@@ -11,7 +11,8 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-from tests.conftest import PASSWORD, Server
+from tests.conftest import PASSWORD, Server, connect
+from tests.telemetry.conftest import insert_device
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
 ARGUMENTS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
@@ -127,3 +128,26 @@ def at_home(server: Server) -> tuple[str, str, float, float]:
         " where p.region_id like '511702%%' and p.geom is not null order by p.name limit 1"
     )
     return rows[0]  # type: ignore[return-value]
+
+
+@pytest.fixture
+def registered(server: Server) -> Iterator[Callable[[str, str], int]]:
+    """``registered(monitor, "NUMBER")`` → the id of an active device there, which is gone again with all it sent."""
+    made: list[int] = []
+
+    def register(monitor: str, number: str) -> int:
+        with connect(server.database) as link:
+            made.append(insert_device(link, number=number, feature=monitor))
+        return made[-1]
+
+    yield register
+    forget(server, made)
+
+
+def forget(server: Server, devices: list[int]) -> None:
+    """Take devices out of the server's database with everything they sent: other tests judge what is measured there."""
+    for table in ("telemetry_reading", "telemetry_latest", "telemetry_rollup", "telemetry_arrival"):
+        server.sql(f"delete from {table} where device = any(%s)", devices)
+    for table in ("telemetry_presence", "telemetry_outage"):
+        server.sql(f"delete from {table} where device_id = any(%s)", devices)
+    server.sql("delete from telemetry_device where id = any(%s)", devices)

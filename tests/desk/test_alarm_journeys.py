@@ -253,3 +253,19 @@ def test_one_click_pushes_a_warning_to_a_chosen_person(site: Site, desk: Enter, 
     hers.get_by_role("button", name="提交处置").tap()
     expect(hers.locator("h1 .badge-state")).to_have_text("已处置")
     expect(row).to_contain_text("已处置")
+
+
+def test_an_alarm_pulses_on_the_large_map_until_it_is_done(site: Site, desk: Enter) -> None:
+    mine = desk("owner", viewport={"width": 1920, "height": 1080})
+    page = mine.enter("/desk/pollution")
+    expect(page.locator("[data-alarms]")).to_have_text("0")
+    site.measures(95.0)
+    pulse = page.locator(".maplibregl-marker.alarm-pulse")
+    expect(pulse).to_have_count(1)
+    expect(page.locator("[data-alarms]")).to_have_text("1")
+    mine.shot("pollution-alarm")
+    assert mine.same()
+    site.server.sql("update alarms_episode set state = 'closed' where feature_id = %s returning 1", site.monitor)
+    page.reload()
+    expect(page.locator("[data-alarms]")).to_have_text("0")
+    expect(pulse).to_have_count(0)

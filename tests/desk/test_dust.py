@@ -180,15 +180,10 @@ def test_more_monitors_need_no_more_queries(site: dict[str, Any]) -> None:
 
 @pytest.mark.covers("LN-214")
 def test_the_dust_of_a_site_is_shown_as_a_curve_and_as_statistics(
-    server: Server, live: Live, desk: Callable[..., Desk], monitor: str
+    server: Server, live: Live, desk: Callable[..., Desk], monitor: str, registered: Callable[[str, str], int]
 ) -> None:
     begin, end = period()
-    device = server.sql(
-        "insert into telemetry_device (protocol, number, name, state, secret, units, crc_mode, datatime_is,"
-        " missing_flag, minute_span, interval, base, back_days, sm4_key, created_at, feature) values ('hj212', 'DUSTY',"
-        " '', 'active', '', '{}', 'standard', 'start', 'N', 10, 60, 0, 30, '', now(), %s) returning id",
-        monitor,
-    )[0][0]
+    device = registered(monitor, "DUSTY")
     with connect(server.database) as link:
         Store(link).write(raw(device, begin, 3))
         compute(link)

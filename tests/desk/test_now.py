@@ -35,21 +35,11 @@ def sends(link: Any, device: int, values: dict[str, float], at: datetime) -> Non
     features.write(link)
 
 
-def registered(server: Server, monitor: str, number: str) -> int:
-    found: int = server.sql(
-        "insert into telemetry_device (protocol, number, name, state, secret, units, crc_mode, datatime_is,"
-        " missing_flag, minute_span, interval, base, back_days, sm4_key, created_at, feature) values ('hj212', %s,"
-        " '', 'active', '', '{}', 'standard', 'start', 'N', 10, 60, 0, 30, '', now(), %s) returning id",
-        number, monitor,
-    )[0][0]  # fmt: skip
-    return found
-
-
 @pytest.mark.covers("DZ-076")
 def test_weather_of_all_points_stands_on_one_page_and_follows_what_is_measured(
-    server: Server, live: Live, desk: Callable[..., Desk], monitor: str
+    server: Server, live: Live, desk: Callable[..., Desk], monitor: str, registered: Callable[[str, str], int]
 ) -> None:
-    device = registered(server, monitor, "WEATHER")
+    device = registered(monitor, "WEATHER")
     mine = desk("owner", **WALL)
     page = mine.enter("/desk/weather")
     seen = server.sql("select id::text from environment_monitor where region_id like %s", f"{HOME}%")
@@ -80,7 +70,7 @@ def test_weather_of_all_points_stands_on_one_page_and_follows_what_is_measured(
     assert page.locator(".weather tbody tr").first.get_attribute("data-point") == monitor
     row.locator(".lead a").click()
     expect(page.locator(".panel")).to_contain_text("7.5 m/s")
-    dark = desk("owner", theme="dark", language="en", **WALL)
+    dark = desk("commander", theme="dark", language="en", **WALL)
     dark.enter("/desk/weather?sort=-a01007")
     dark.shot("weather-dark-en")
     phone = desk("owner", **PHONE)
@@ -161,9 +151,9 @@ DUST = {"a34001": 260.0, "a34002": 0.0, "a34004": 0.0, "LA": 66.0}
 
 @pytest.mark.covers("DZ-093")
 def test_all_points_are_on_one_large_map_coloured_by_their_limit_and_renewed_in_place(
-    server: Server, live: Live, desk: Callable[..., Desk], monitor: str
+    server: Server, live: Live, desk: Callable[..., Desk], monitor: str, registered: Callable[[str, str], int]
 ) -> None:
-    device = registered(server, monitor, "DUST")
+    device = registered(monitor, "DUST")
     mine = desk("owner", **WALL)
     page = mine.enter("/desk/pollution")
     seen = server.sql(
@@ -199,7 +189,7 @@ def test_all_points_are_on_one_large_map_coloured_by_their_limit_and_renewed_in_
     mine.shot("pollution-tip")
     tip.locator("a", has_text="打开监测点").click()
     expect(page.locator(".panel")).to_contain_text("400")
-    noise = desk("owner", theme="dark", language="en", **WALL)
+    noise = desk("commander", theme="dark", language="en", **WALL)
     noise.enter("/desk/pollution?factor=LA&wall=1")
     noise.shot("pollution-wall-dark-en")
     phone = desk("owner", theme="dark", **PHONE)

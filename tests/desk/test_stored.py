@@ -21,7 +21,7 @@ from services.telemetry.models import Device
 from services.telemetry.spans import ZONE
 from services.telemetry.store import Row, Store
 from tests.conftest import HOME, Server, client
-from tests.desk.conftest import PHONE, Desk
+from tests.desk.conftest import PHONE, Desk, forget
 from tests.ingest.gateways.boxes import free_port
 from tests.ingest.gateways.conftest import PASSWORD, Gateway, Talker
 
@@ -40,6 +40,7 @@ def gateway(server: Server) -> Iterator[Gateway]:
     found.start()
     yield found
     found.kill()
+    forget(server, [pk for (pk,) in server.sql("select id from telemetry_device where number = 'STORED'")])
 
 
 @pytest.mark.covers("DZ-081")
