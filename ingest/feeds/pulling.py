@@ -8,6 +8,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -35,19 +36,50 @@ AGAIN = timedelta(seconds=30)
 """When a source is due again whose worker died."""
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0
 """Seconds after the first failure, and at most."""
+AT_ONCE = 4
+"""Sources that one worker pulls at a time: most of a pull is waiting for the other side."""
+TURN = 60.0
+"""Seconds for which a worker begins new pulls."""
 MOST_PAGES, MOST_SECONDS = 40, 90.0
 """Of one run: after that others have their turn, and this source goes on where it is."""
 KEPT_PROBLEMS = 200
 TAKEN_BACK = _("%(n)d 行有误，按设置整批未写入。")
 
 
-def pull_due() -> int:
-    """Pull every source whose time has come; how many were pulled."""
-    count, tried = 0, set()
-    while pk := next((pk for pk in jobs.due().values_list("pk", flat=True) if pk not in tried), None):
-        tried.add(pk)
-        count += pull(pk) is not None
-    return count
+def pull_due(seconds: float = TURN) -> int:
+    """Pull every source whose time has come, several at a time; how many times one was pulled.
+
+    A slow source takes one place and holds up no other one. After so many seconds none is begun any more: others have
+    their turn at the worker. Call it outside a transaction.
+    """
+    count, until = 0, time.monotonic() + seconds
+    running: dict[Future[bool], int] = {}
+    others: set[int] = set()
+    """Those that another worker has."""
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="pull") as places:
+        while True:
+            taken = others | set(running.values())
+            if len(running) < AT_ONCE and time.monotonic() < until:
+                due = [pk for pk in jobs.due().values_list("pk", flat=True) if pk not in taken]
+                running |= {places.submit(_pull_apart, pk): pk for pk in due[: AT_ONCE - len(running)]}
+            if not running:
+                return count
+            for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
+                pk = running.pop(future)
+                if future.result():
+                    count += 1
+                else:
+                    others.add(pk)
+
+
+def _pull_apart(pk: int) -> bool:
+    """Pull a source on a connection of this thread's own, which has its lock; whether it was pulled."""
+    try:
+        return pull(pk) is not None
+    except (DatabaseError, psycopg.Error):
+        return False  # it is in the log; where the database is away, asking for the next one fails as well
+    finally:
+        connection.close()
 
 
 def pull(pk: int) -> Run | None:

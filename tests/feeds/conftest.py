@@ -5,6 +5,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -66,6 +67,13 @@ STATIONS = ("FEED-1", "FEED-2")
 
 @pytest.fixture(scope="session")
 def process() -> Iterator[Existing]:
+    with running() as system:
+        yield system
+
+
+@contextmanager
+def running() -> Iterator[Existing]:
+    """An existing system in a process of its own."""
     command = [
         sys.executable, "-m", "ingest.simulators.existing", "--port", "0", "--begin", BEGIN.isoformat(),
         "--minutes", str(MINUTES), *(part for station in STATIONS for part in ("--station", station)),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from django.conf import settings
 
 from ingest.simulators import existing
 from tests.conftest import Server
-from tests.feeds.conftest import BEGIN, FACTORS, MINUTES, READINGS, STATIONS, Existing, expected
+from tests.feeds.conftest import BEGIN, FACTORS, MINUTES, READINGS, STATIONS, Existing, expected, running
 
 SETTLE = """
 import json, sys
@@ -34,6 +35,13 @@ for code in given["stations"]:
     Device.objects.create(protocol="feed", number=source.number(code), feature=plant.pk, state="active")
 print(json.dumps({"pk": source.pk, "token": token}))
 """
+
+
+@pytest.fixture
+def quick() -> Iterator[Existing]:
+    """Another existing system, which measures at the same stations and answers at once."""
+    with running() as system:
+        yield system
 
 
 def environment(server: Server) -> dict[str, str]:
@@ -98,6 +106,53 @@ def test_f03_a_puller_that_is_killed_loses_and_doubles_nothing(server: Server, p
     assert [state for (state,) in states] == ["broken", "done"]
     server.sql("update feeds_source set enabled = false")
     server.sql("delete from sewage_sewageplant where code = any(%s)", list(STATIONS))
+
+
+def states(server: Server, name: str) -> list[str]:
+    """What became of the runs of the sources whose names begin so, in their order."""
+    rows = server.sql(
+        "select r.state from feeds_run r join feeds_source s on s.id = r.source_id where s.name like %s order by r.id",
+        f"{name}%",
+    )
+    return [state for (state,) in rows]
+
+
+def test_f03_a_slow_system_holds_up_no_quick_one_and_a_killed_puller_leaves_none_stuck(
+    server: Server, process: Existing, quick: Existing
+) -> None:
+    """One system answers nothing while another one is pulled three times; then kill -9, and all go on."""
+    process.misbehave(hold_page=1)
+    given = READINGS | {"begin_at": BEGIN.isoformat()}
+    del given["secret"]
+    slow = settled(
+        server, process, existing.TOKEN, **given | {"name": "慢", "timeout": 60, "url": f"{process.url}/api/values"}
+    )
+    server.sql("delete from sewage_sewageplant where code = any(%s)", list(STATIONS))
+    others = []
+    for n in range(3):
+        named = {"name": f"快{n}", "url": f"{quick.url}/api/values"}
+        others.append(settled(server, quick, existing.TOKEN, **given | named)["pk"])
+        server.sql("delete from sewage_sewageplant where code = any(%s)", list(STATIONS))
+    # The slow one has been due the longest: it is begun before all others.
+    server.sql("update feeds_source set next_at = now() - interval '1 hour' where id = %s", slow["pk"])
+    first = puller(server)
+    end = time.monotonic() + 90
+    while states(server, "快") != ["done"] * 3 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert states(server, "快") == ["done"] * 3
+    assert states(server, "慢") == ["running"] and process.calls(), "they were pulled while it kept its puller waiting"
+    first.send_signal(signal.SIGKILL)
+    first.wait(10)
+    process.misbehave()
+    server.sql("update feeds_source set next_at = now() where enabled")
+    both = [puller(server), puller(server)]
+    assert [one.wait(90) for one in both] == [0, 0]
+    assert states(server, "慢") == ["broken", "done"]
+    assert set(states(server, "快")) == {"done"}
+    for pk in (slow["pk"], *others):
+        found = values(server, pk)
+        assert {(station, at): value for station, at, value in found} == expected() and len(found) == 2 * MINUTES
+    server.sql("update feeds_source set enabled = false")
 
 
 @pytest.mark.covers("DZ-337")
