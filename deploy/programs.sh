@@ -16,7 +16,7 @@ start_program() {
       command=(python -m granian --interface asgi command_center.live:application --host 127.0.0.1 --port "$LIVE_PORT"
         --workers 1 --no-ws --workers-kill-timeout 2 --respawn-failed-workers)
       ;;
-    worker) command=(python -m celery -A command_center worker --concurrency 1 --loglevel INFO --without-gossip --without-mingle) ;;
+    worker) command=(python -m celery -A command_center worker --concurrency 3 --loglevel INFO --without-gossip --without-mingle) ;;
     gateway) command+=("hj212:$HJ212_PORT" "jt808:$JT808_PORT" "http:$HTTP_PORT" "mqtt:$MQTT_PORT") ;;
     simulator)
       command=(python manage.py simulate --register 60 --works 11 --past 72 --port "$HJ212_PORT" --interval 20

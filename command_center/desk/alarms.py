@@ -29,6 +29,7 @@ from services.alarms.models import Act, Deadline, Episode, Level
 from services.alarms.sweeps import AWAITING
 from services.catalog.layer import registry
 from services.export.sheets import sheet
+from services.notify import absence
 from services.telemetry.history import history
 
 AROUND = timedelta(minutes=30)
@@ -92,7 +93,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         "deadlines": _deadlines(episode, now),
         "charts": [json.dumps(chart, ensure_ascii=False) for chart in _charts(principal, episode, now)],
         "allowed": allowed,
-        "assignees": actions.assignees(episode) if "assign" in allowed else [],
+        **(_assignees(episode) if "assign" in allowed else {}),
         "dispositions": Episode.Disposition.choices,
         "may_order": _may_order(principal, episode),
         "orders": list(flows.orders(principal).filter(alarm=pk)) if gate.may(principal, flows.layer()) else [],
@@ -102,6 +103,12 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         else 0,
     }  # fmt: skip
     return render(request, "desk/alarm_side.html" if fragment(request, "alarm-side") else "desk/alarm.html", context)
+
+
+def _assignees(episode: Episode) -> dict[str, Any]:
+    """The people to whom an alarm can be pushed, and which of them are off duty."""
+    found = actions.assignees(episode)
+    return {"assignees": found, "away": absence.current(user.pk for user in found)}
 
 
 @require_POST
@@ -132,7 +139,7 @@ def people(request: HttpRequest, pk: UUID) -> HttpResponse:
     episode = actions.fetch(principal, pk)
     if "assign" not in actions.allowed(principal, episode):
         raise Refused(_("需要对该要素的修改权限，才能指派责任人。"))
-    context = {"episode": episode, "feature": episode.feature, "assignees": actions.assignees(episode)}
+    context = {"episode": episode, "feature": episode.feature, **_assignees(episode)}
     return render(request, "desk/alarm_people.html", context)
 
 

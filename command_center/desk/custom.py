@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import fragment, signed_in, visitor
@@ -19,11 +20,12 @@ from gis.models import Region, code_prefix
 from services.access import gate
 from services.access.errors import Invalid, Refused, TooLarge
 from services.access.principal import Principal
+from services.accounts.models import User
 from services.accounts.roles import Role
 from services.audit import trail
 from services.audit.models import Entry
 from services.catalog.layer import Layer, registry
-from services.reports import columns, custom, figures
+from services.reports import columns, custom, editions, figures, people
 from services.reports.models import Custom
 from services.telemetry.reports import FREE, KINDS
 from services.telemetry.spans import ZONE
@@ -33,6 +35,11 @@ PREVIEWED = 30
 CHANGES = 10
 DRAWN = ("mean", "high", "low", "total")
 AT_FIRST = ("mean", "high", "low", "valid")
+RHYTHMS = {
+    "day": gettext_lazy("每日"), "week": gettext_lazy("每周（周一）"), "month": gettext_lazy("每月（1日）"),
+    "quarter": gettext_lazy("每季（首日）"), "year": gettext_lazy("每年（1月1日）"),
+}  # fmt: skip
+"""How often a report makes itself, by the kind of the period that is over then."""
 
 
 @signed_in
@@ -40,22 +47,27 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A saved report over the period in which ``date`` lies, within the rights of who opens it."""
     principal = visitor(request)
     saved = custom.fetch(principal, pk)
-    time, today = saved.time(day(request)), timezone.now().astimezone(ZONE).date()
+    time, today = saved.time(day(request), _kind(request)), timezone.now().astimezone(ZONE).date()
     found = figures.run(principal, saved, time)
+    may_change = custom.may_change(principal, saved)
     context = shown(found.sheet) | {
         "custom": saved,
         "title": saved.name,
         "of": registry.by_key[saved.layer],
         "time": time,
         "free": saved.period == FREE,
+        "kind": time.kind, "kind_label": KINDS.get(time.kind, ""),
+        "rhythm": RHYTHMS.get(saved.repeat, ""),
+        "told": people.names({saved.owner_id, *saved.recipients}) if may_change else [],
+        "kept": editions.of_custom(principal, saved), "n_kept": saved.editions.count(),
         "later": time.after if time.after.first <= today else None,
         "running": time.first <= today < time.end,
         "features": found.features,
         "may_export": gate.may(principal, registry.by_key[saved.layer], "export"),
-        "may_change": custom.may_change(principal, saved),
+        "may_change": may_change,
         "scope": _scope(principal, saved),
         "charts": _charts(found) if saved.by == Custom.By.TIME else [],
-        "history": _history(saved) if custom.may_change(principal, saved) else [],
+        "history": _history(saved) if may_change else [],
     }  # fmt: skip
     return render(request, "desk/custom.html", context)
 
@@ -65,7 +77,7 @@ def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """The same as Excel or CSV, of the features that one may take along."""
     principal = visitor(request)
     saved = custom.fetch(principal, pk)
-    time = saved.time(day(request))
+    time = saved.time(day(request), _kind(request))
     found = figures.run(principal, saved, time, "export")
     response = file(request, saved.name, f"{saved.name}_{time.label}", found.sheet)
     trail.note(
@@ -104,8 +116,8 @@ def edit(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
 @require_POST
 @signed_in
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Delete a report."""
-    custom.delete(visitor(request), pk)
+    """Delete a report, with its editions where ``editions`` says so."""
+    custom.delete(visitor(request), pk, with_editions=request.POST.get("editions") == "1")
     messages.success(request, _("报表已删除。"))
     return HttpResponseRedirect("/desk/reports")
 
@@ -118,7 +130,7 @@ def _begun(principal: Principal, request: HttpRequest, stored: Custom | None, kn
         except ValueError:
             raise Invalid(_("没有这个报表。"), {"from": [_("请从列表中选择。")]}) from None
         copied = {name: getattr(other, name) for name in custom.EDITED}
-        return copied | {"name": _("%s 副本") % other.name, "roles": []}
+        return copied | {"name": _("%s 副本") % other.name, "roles": [], "repeat": "", "recipients": []}
     if stored is not None:
         return {name: getattr(stored, name) for name in custom.EDITED}
     layer = next((layer for layer in known if layer.key == request.GET.get("layer")), known[0])
@@ -143,6 +155,8 @@ def _sent(principal: Principal, post: QueryDict, known: list[Layer]) -> dict[str
         name: post.get(name, "").replace("\0", "").strip()
         for name in ("name", "about", "layer", "choice", "region", "along", "period", "by", "part", "sort")
     } | {
+        "repeat": post.get("repeat", ""), "hour": int(hour) if (hour := post.get("hour", "8")).isdecimal() else 8,
+        "recipients": [pk for text in dict.fromkeys(post.getlist("recipients")) if (pk := _key(text)) is not None],
         "roles": post.getlist("roles"), "first": _date(post, "first"), "last": _date(post, "last"),
         "under": _key(post.get("under", "")),
         "features": [pk for pk in dict.fromkeys(chosen) if not (act == "without" and str(pk) == argument)],
@@ -179,6 +193,12 @@ def _suited(tokens: list[str], by: str) -> list[str]:
     return tokens if columns.TIME in tokens else [columns.TIME, *tokens]
 
 
+def _kind(request: HttpRequest) -> str:
+    """The kind of period that was asked for, where it is another one than the report's own."""
+    asked = request.GET.get("period", "")
+    return asked if asked in KINDS else ""
+
+
 def _key(text: str) -> UUID | None:
     try:
         return UUID(text)
@@ -202,6 +222,7 @@ def _page(
         "stored": stored, "values": values, "errors": errors or {}, "layers": custom.layers(principal), "of": layer,
         "choices": Custom.Choice.choices,
         "periods": [*KINDS.items(), (FREE, _("自定时间"))], "free": FREE,
+        "rhythms": RHYTHMS.items(), "hours": range(24),
         "bys": Custom.By.choices, "parts": Custom.Part.choices,
         "roles": [(role, label, role in values["roles"]) for role, label in Role.choices if role != Role.PUBLIC],
     }  # fmt: skip
@@ -210,6 +231,7 @@ def _page(
         shown_columns = columns.columns(principal, layer, tokens)
         context |= {
             "regions": _regions(principal, layer),
+            "people": _people(principal, layer, values) if values["repeat"] else [],
             "features": list(gate.restrict_index(principal, [layer]).filter(pk__in=values["features"])
                              .only("pk", "title").order_by("title")),
             **_relations(principal, layer, values),
@@ -229,6 +251,16 @@ def _page(
             context |= {"preview": True} | _preview(principal, values)
     name = "desk/compose.html" if fragment(request, "composer") else "desk/composer.html"
     return render(request, name, context, status=status)
+
+
+def _people(principal: Principal, layer: Layer, values: dict[str, Any]) -> list[tuple[User, bool]]:
+    """Those who can be chosen, and those who were and no longer can, each with whether they are."""
+    found = {user.pk: user for user in people.recipients(principal, layer)}
+    if gone := set(values["recipients"]) - set(found):
+        before = Custom.objects.filter(recipients__overlap=list(gone)).values_list("recipients", flat=True)
+        known = gone & {pk for keys in before for pk in keys}
+        found |= {user.pk: user for user in User.objects.filter(pk__in=known)}
+    return [(user, user.pk in values["recipients"]) for user in found.values()]
 
 
 def _preview(principal: Principal, values: dict[str, Any]) -> dict[str, Any]:

@@ -4,20 +4,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import signed_in, visitor
 from command_center.desk.reports import file, shown
 from command_center.desk.times import day_of
+from services.access.principal import Principal
 from services.audit import trail
-from services.catalog.layer import registry
-from services.reports import editions, sheets
+from services.reports import custom, editions, sheets
 from services.reports.models import Due, Edition
-from services.reports.scopes import readable
-from services.telemetry.reports import KINDS, REPORTS
+from services.telemetry.reports import KINDS
 from services.telemetry.reports import readable as reports_of
 
 
@@ -38,8 +40,8 @@ def page(request: HttpRequest) -> HttpResponse:
     )  # fmt: skip
     context = {
         "found": found,
-        "rows": [(row, REPORTS[row.report]) for row in found.rows],
-        "reports": [(each.key, each.title, each.key == report) for each in reports_of(principal)],
+        "rows": [(row, editions.title(row)) for row in found.rows],
+        "reports": [(key, title, key == report) for key, title in _reports(principal)],
         "kinds": [(key, label, key == kind) for key, label in KINDS.items()],
         "text": text, "first": first, "last": last, "asked": bool(report or kind or text or first or last),
         "around": {"previous": found.page - 1, "next": found.page + 1},
@@ -53,7 +55,6 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One edition; cells that are not as in the version before are marked."""
     principal = visitor(request)
     edition = editions.fetch(principal, pk)
-    report = REPORTS[edition.report]
     made = sheets.spoken(edition.sheets)
     before = editions.before(edition)
     changed = sheets.changed(sheets.spoken(before.sheets), made) if before else set()
@@ -64,16 +65,16 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
             for number, (cells, line) in enumerate(drawn["lines"])
         ],
         "edition": edition,
-        "report": report,
-        "title": report.title,
-        "of": registry.by_key[report.layer],
+        "title": editions.title(edition),
+        "of": editions.layer_of(edition),
         "time": edition.time,
         "now": edition.made_at,
         "versions": editions.versions(edition),
         "changed": len(changed),
         "inputs": edition.inputs,
         "computed_at": _moment(edition.inputs.get("computed_at")),
-        "may_export": readable(principal, "export").filter(pk=edition.pk).exists(),
+        "may_export": editions.may(principal, edition, "export"),
+        "may_delete": editions.may_delete(principal, edition),
     }
     return render(request, "desk/edition.html", context)
 
@@ -83,19 +84,36 @@ def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """The edition as Excel or CSV, with where it comes from below."""
     principal = visitor(request)
     edition = editions.fetch(principal, pk, "export")
-    report = REPORTS[edition.report]
-    made = sheets.spoken(edition.sheets)
-    name = "_".join(filter(None, (str(report.title), edition.subject, edition.time.label, f"v{edition.version}")))
+    made, title = sheets.spoken(edition.sheets), editions.title(edition)
+    name = "_".join(filter(None, (title, edition.subject, edition.time.label, f"v{edition.version}")))
     made.notes.append(_source(edition))
-    response = file(request, str(report.title), name, made)
+    response = file(request, title, name, made)
     trail.note(
-        principal.id, principal.name, "export", layer=report.layer, object_id=edition.pk, address=principal.address,
+        principal.id, principal.name, "export", layer=editions.layer_of(edition).key, object_id=edition.pk,
+        address=principal.address,
         changes={
             "format": request.GET.get("format", "xlsx"), "report": edition.report, "date": str(edition.first),
             "version": edition.version,
         },
     )  # fmt: skip
     return response
+
+
+@require_POST
+@signed_in
+def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Delete one version of an edition."""
+    gone = editions.delete(visitor(request), pk)
+    messages.success(request, _("报表“%s”已删除。") % f"{editions.title(gone)} {gone.time.label}")
+    return HttpResponseRedirect(
+        f"/desk/reports/custom/{gone.custom_id}" if gone.custom_id else "/desk/reports/editions"
+    )
+
+
+def _reports(principal: Principal) -> list[tuple[str, str]]:
+    """Key and title of the reports that make themselves, or did."""
+    mine = custom.visible(principal).filter(Q(editions__isnull=False) | ~Q(repeat="")).distinct()
+    return [(each.key, str(each.title)) for each in reports_of(principal)] + [(each.key, each.name) for each in mine]
 
 
 def _source(edition: Edition) -> str:

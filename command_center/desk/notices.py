@@ -1,5 +1,6 @@
 """The bell, one's own notices, and how one wants to be told."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -7,16 +8,20 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import signed_in, visitor
+from services.access.errors import Invalid
+from services.access.principal import Principal
 from services.accounts.models import User
 from services.audit import trail
-from services.notify import inbox, receipts
-from services.notify.models import PERSONAL, Contact, Kind, Level
+from services.notify import absence, inbox, receipts
+from services.notify.models import PERSONAL, SHANGHAI, Contact, Kind, Level
 
 
 @signed_in
@@ -35,6 +40,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "older": shown[-1].pk if len(rows) > inbox.PAGE else None,
         "unread": inbox.unread(me.id),
         "only_unread": only_unread,
+        "away": absence.current([me.id]).get(me.id) if me.id else None,
     }
     return render(request, "desk/notices.html", context)
 
@@ -116,8 +122,59 @@ def preferences(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("通知设置已保存。"))
         return HttpResponseRedirect("/desk/notices/preferences")
     kinds = [Kind(kind).label for kind in PERSONAL]
-    context = {"form": form, "kinds": kinds, "account_email": user.email}
+    context = {"form": form, "kinds": kinds, "account_email": user.email, **_absences(me)}
     return render(request, "desk/notice_preferences.html", context, status=400 if form.errors else 200)
+
+
+@require_POST
+@signed_in
+def set_absence(request: HttpRequest) -> HttpResponse:
+    """Be off duty for a time, with a deputy: ``since`` and ``until`` in China's time, ``deputy`` a user."""
+    me = visitor(request)
+    given = {name: request.POST.get(name, "") for name in ("since", "until", "deputy")}
+    try:
+        absence.settle(me, _moment(given["since"]), _moment(given["until"]), _user(given["deputy"]))
+    except Invalid as error:
+        user = User.objects.get(pk=me.id)
+        contact = Contact.objects.filter(user=user).first() or Contact(user=user)
+        context = {
+            "form": Preferences(None, instance=contact), "kinds": [Kind(kind).label for kind in PERSONAL],
+            "account_email": user.email, "wrong": error.fields, "given": given, **_absences(me),
+        }  # fmt: skip
+        return render(request, "desk/notice_preferences.html", context, status=422)
+    messages.success(request, _("不在岗安排已保存，到期自动恢复。"))
+    return HttpResponseRedirect("/desk/notices/preferences")
+
+
+@require_POST
+@signed_in
+def end_absence(request: HttpRequest, pk: int) -> HttpResponse:
+    """Be on duty again, or take back what is to come."""
+    absence.end(visitor(request), pk)
+    messages.success(request, _("不在岗安排已结束。"))
+    return HttpResponseRedirect("/desk/notices/preferences")
+
+
+def _absences(me: Principal) -> dict[str, Any]:
+    now = timezone.now()
+    rows = [(row, row.since <= now) for row in absence.mine(me)]
+    return {"absences": rows, "deputies": absence.candidates(me)}
+
+
+def _moment(text: str) -> datetime | None:
+    """A time of a form, in China's time; None for what is none."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=SHANGHAI) if found is not None and found.tzinfo is None else found
+
+
+def _user(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 @csrf_exempt

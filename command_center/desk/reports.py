@@ -47,7 +47,7 @@ def page(request: HttpRequest) -> HttpResponse:
     context = {
         "reports": reports.readable(principal),
         "saved": [(row, registry.by_key[row.layer], custom.may_change(principal, row)) for row in saved],
-        "latest": [(row, reports.REPORTS[row.report]) for row in editions.latest(principal)],
+        "latest": [(row, editions.title(row)) for row in editions.latest(principal)],
         "may_add": bool(custom.layers(principal)),
         "role_names": dict(Role.choices),
     }

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from services.admin.admin import ForAdministrators, ReadOnly
 from services.notify import keys, outbox
 from services.notify.channels import secrets_of
-from services.notify.models import Channel, Contact, Delivery, Destination, Template, masked
+from services.notify.models import Absence, Channel, Contact, Delivery, Destination, Template, masked
 
 SECRET, FORGET = "secret-", "forget-"
 """Before the name of a secret in that of a form field."""
@@ -67,6 +67,13 @@ class TemplateAdmin(ForAdministrators, admin.ModelAdmin):
 
     list_display = ("key", "channel", "language", "subject")
     list_filter = ("channel", "language")
+
+
+@admin.register(Absence)
+class AbsenceAdmin(ForAdministrators, admin.ModelAdmin):
+    """Who is off duty, and who stands in."""
+
+    list_display = ("user", "since", "until", "deputy")
 
 
 @admin.register(Contact)

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from services.catalog.ids import UUID7, uuid7
@@ -164,6 +165,40 @@ class Contact(models.Model):
 
 def _within(at: time, start: time, end: time) -> bool:
     return start <= at < end if start <= end else at >= start or at < end
+
+
+class Absence(models.Model):
+    """A time in which somebody is off duty and a deputy gets their messages; over when its end has come."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("用户"), related_name="+")
+    deputy = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("代理人"), related_name="+")
+    since = models.DateTimeField(_("不在岗开始"))
+    until = models.DateTimeField(_("不在岗结束"))
+    created_at = models.DateTimeField(_("创建时间"), db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = _("不在岗安排")
+        verbose_name_plural = _("不在岗安排")
+        ordering = ["-since"]
+        indexes = [models.Index(fields=["user", "until"], name="notify_absence_of_user")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(until__gt=models.F("since")), name="notify_absence_ends"),
+            models.CheckConstraint(condition=~models.Q(user=models.F("deputy")), name="notify_absence_other"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} → {self.deputy}"
+
+    def clean(self) -> None:
+        if self.since is None or self.until is None:
+            return
+        if self.until <= self.since:
+            raise ValidationError({"until": _("结束时间应晚于开始时间。")})
+        if self.until <= timezone.now():
+            raise ValidationError({"until": _("结束时间已经过去。")})
+        others = Absence.objects.filter(user=self.user_id, since__lt=self.until, until__gt=self.since)
+        if others.exclude(pk=self.pk).exists():
+            raise ValidationError({"since": _("与已有的不在岗安排时间重叠。")})
 
 
 class Message(models.Model):

@@ -9,19 +9,21 @@ import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from services.accounts.models import User
-from services.notify import jobs
+from services.notify import absence, jobs
 from services.notify.channels import ADAPTERS, adapter_of
 from services.notify.errors import ChannelError, Refused, Unreachable
 from services.notify.models import PERSONAL, Channel, Contact, Delivery, Kind, Level, Message, Template
-from services.notify.wording import check_variables, plain, worded
+from services.notify.wording import SUBJECT_LIMIT, check_variables, plain, worded
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +52,10 @@ def notify(
 ) -> list[Message]:
     """Write a message for each recipient, and its deliveries, in the caller's transaction; return the new messages.
 
-    A recipient is a user, who gets it in the product and by the ways of the contact, or a channel of a group. ``link``
-    is a path of the product. A recipient who has a message with this ``dedupe_key`` gets no second one. Raises
-    ValueError for an unknown variable, level or a link elsewhere; a message that has no template is sent unworded.
+    A recipient is a user, who gets it in the product and by the ways of the contact, or a channel of a group. Of who is
+    off duty the deputy gets it, too, and by the ways of the contact only they. ``link`` is a path of the product. A
+    recipient who has a message with this ``dedupe_key`` gets no second one. Raises ValueError for an unknown variable,
+    level or a link elsewhere; a message that has no template is sent unworded.
     """
     check_variables(variables)
     if level not in Level.values:
@@ -62,6 +65,7 @@ def notify(
     # In one order, so that two callers with the same key wait for each other and never deadlock.
     everybody = sorted(set(recipients), key=lambda one: str(one.pk))
     users = [one for one in everybody if isinstance(one, User) and one.is_active]
+    users, instead, stands_for = _with_deputies(users)
     groups = [one for one in everybody if isinstance(one, Channel)]
     kept = {row.user_id: row for row in Contact.objects.filter(user__in=users).select_related("user")}
     contacts = {user.pk: kept.get(user.pk) or Contact(user=user) for user in users}
@@ -71,6 +75,7 @@ def notify(
     messages = []
     for user in users:
         said = _text(texts, template_key, Kind.IN_APP, contacts[user.pk].language, level, variables)
+        said = _for(stands_for, user, contacts[user.pk].language, said)
         messages.append(_message(said, level, link, dedupe_key, user=user))
     for group in groups:
         said = _text(texts, template_key, group.kind, settings.LANGUAGE_CODE, level, variables)
@@ -87,11 +92,15 @@ def notify(
         if message.group is not None:
             rows.append(_row(message, message.group, message.group.name, (message.subject, message.body), now))
             continue
-        contact = contacts[message.user.pk]  # type: ignore[union-attr]
+        assert message.user is not None
+        if message.user.pk in instead:
+            continue  # off duty: it waits in the product, and the deputy is told
+        contact = contacts[message.user.pk]
         for kind in PERSONAL:
             address = contact.address(kind)
             if kind in contact.ways.get(level, ()) and kind in ways and address:
                 said = _text(texts, template_key, kind, contact.language, level, variables)
+                said = _for(stands_for, message.user, contact.language, said)
                 rows.append(_row(message, ways[kind], address, said, contact.not_before(level, now)))
     Delivery.objects.bulk_create(rows, ignore_conflicts=True)
     if rows:
@@ -220,6 +229,23 @@ def _defer(row: Delivery, now: datetime) -> bool:
         row.next_try_at = start
         row.save(update_fields=["next_try_at"])
     return start > now
+
+
+def _with_deputies(users: list[User]) -> tuple[list[User], set[UUID], dict[UUID, User]]:
+    """The users and the deputies of those off duty, in one order; who has a deputy; deputy → for whom they stand in."""
+    instead = absence.deputies(user.pk for user in users)
+    known = {user.pk: user for user in users}
+    stands_for = {deputy.pk: known[pk] for pk, deputy in instead.items() if deputy.pk not in known}
+    more = {deputy.pk: deputy for deputy in instead.values() if deputy.pk in stands_for}
+    return sorted([*users, *more.values()], key=lambda one: str(one.pk)), set(instead), stands_for
+
+
+def _for(stands_for: Mapping[UUID, User], user: User, language: str, said: tuple[str, str]) -> tuple[str, str]:
+    """The words for somebody who gets them as a deputy say in whose place."""
+    if user.pk not in stands_for:
+        return said
+    with translation.override(language):
+        return (_("（代%s）") % stands_for[user.pk] + said[0])[:SUBJECT_LIMIT], said[1]
 
 
 def _ways() -> dict[str, Channel]:

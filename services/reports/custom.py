@@ -11,6 +11,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from services.access import gate
@@ -18,18 +19,21 @@ from services.access.errors import Conflict, Invalid, NotFound, Refused
 from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.layer import Layer
+from services.reports import people
 from services.reports.columns import TIME, columns, relations
-from services.reports.models import Custom
+from services.reports.models import Custom, Due
 from services.telemetry.devices import measured_layers
-from services.telemetry.reports import FREE
+from services.telemetry.reports import FREE, period
+from services.telemetry.spans import ZONE
 
 EDITED = (
     "name", "about", "roles", "layer", "choice", "region", "along", "under", "features", "period", "first",
-    "last", "by", "part", "columns", "sort",
+    "last", "by", "part", "columns", "sort", "repeat", "hour", "recipients",
 )  # fmt: skip
 MOST_OWN = 200
 MOST_COLUMNS = 40
 MOST_CHOSEN = 500
+MOST_RECIPIENTS = 50
 LONGEST = 3660
 """Days of a time that was chosen."""
 
@@ -40,10 +44,10 @@ def layers(principal: Principal) -> list[Layer]:
 
 
 def visible(principal: Principal) -> QuerySet[Custom]:
-    """One's own reports and those that are shared with one's role, of layers that one may see."""
+    """One's own reports and those that are shared with one's role or sent to one, of layers that one may see."""
     if principal.is_public:
         return Custom.objects.none()
-    mine = Q(owner=principal.id) | Q(roles__overlap=sorted(principal.roles))
+    mine = Q(owner=principal.id) | Q(roles__overlap=sorted(principal.roles)) | Q(recipients__contains=[principal.id])
     rows = Custom.objects.filter(layer__in=[layer.key for layer in layers(principal)])
     return (rows if principal.is_admin else rows.filter(mine)).select_related("owner")
 
@@ -93,6 +97,7 @@ def save(principal: Principal, values: Mapping[str, Any], pk: UUID | None = None
         row = _locked(principal, pk)
         before = {name: _plain(getattr(row, name)) for name in EDITED}
     row = drafted(principal, values, row)
+    _arrange(row, before["repeat"])
     row.save()
     after = {name: _plain(getattr(row, name)) for name in EDITED}
     trail.note(
@@ -104,13 +109,17 @@ def save(principal: Principal, values: Mapping[str, Any], pk: UUID | None = None
 
 
 @transaction.atomic
-def delete(principal: Principal, pk: UUID) -> None:
-    """Delete a report; Refused for who is not its owner."""
+def delete(principal: Principal, pk: UUID, with_editions: bool = False) -> None:
+    """Delete a report; Refused for who is not its owner, Conflict where it has editions that are not to go with it."""
     row = _locked(principal, pk)
+    kept = row.editions.count()
+    if kept and not with_editions:
+        raise Conflict(_("该报表已自动生成 %d 份，请确认一并删除。") % kept)
     trail.note(
         principal.id, principal.name, "delete report", layer=row.layer, object_id=row.pk, address=principal.address,
-        changes={name: [_plain(getattr(row, name)), None] for name in EDITED},
+        changes={name: [_plain(getattr(row, name)), None] for name in EDITED} | {"editions": [kept, 0]},
     )  # fmt: skip
+    Due.objects.filter(report=row.key).delete()
     row.delete()
 
 
@@ -119,6 +128,14 @@ def _locked(principal: Principal, pk: UUID) -> Custom:
     if not may_change(principal, found):
         raise Refused(_("只有创建人可以修改或删除报表。"))
     return Custom.objects.select_for_update().get(pk=pk)
+
+
+def _arrange(row: Custom, before: str | None) -> None:
+    """Have a report made from the period on that runs now, where it is to make itself in another rhythm than before."""
+    if row.repeat == (before or ""):
+        return
+    row.upto = period(row.repeat, timezone.now().astimezone(ZONE).date()).first if row.repeat else None
+    Due.objects.filter(report=row.key).delete()
 
 
 def _wrong(principal: Principal, layer: Layer, draft: Custom) -> dict[str, list[str]]:
@@ -141,6 +158,7 @@ def _wrong(principal: Principal, layer: Layer, draft: Custom) -> dict[str, list[
             wrong["features"] = [_("最多指定%d个要素。") % MOST_CHOSEN]
     if draft.period == FREE:
         wrong |= _wrong_time(draft.first, draft.last)
+    wrong |= _wrong_rhythm(principal, layer, draft)
     tokens = draft.columns
     if not any(":" in token for token in tokens):
         wrong["columns"] = [_("请至少加入一项监测数据。")]
@@ -156,6 +174,21 @@ def _wrong(principal: Principal, layer: Layer, draft: Custom) -> dict[str, list[
         wrong["columns"] = [_("每个要素一行时，不能有时间列。")]
     if draft.sort and draft.sort.removeprefix("-") not in tokens:
         wrong["sort"] = [_("只能按报表中的列排序。")]
+    return wrong
+
+
+def _wrong_rhythm(principal: Principal, layer: Layer, draft: Custom) -> dict[str, list[str]]:
+    wrong: dict[str, list[str]] = {}
+    if draft.repeat and draft.period == FREE:
+        wrong["repeat"] = [_("自定时间的报表没有下一期，不能自动生成。")]
+    if len(draft.recipients) > MOST_RECIPIENTS:
+        wrong["recipients"] = [_("最多%d个接收人。") % MOST_RECIPIENTS]
+    elif draft.recipients:
+        # Who was chosen before and has moved on since stays until taken out: they read no more than their rights.
+        before = Custom.objects.filter(pk=draft.pk).values_list("recipients", flat=True).first() or []
+        known = {*before, *(user.pk for user in people.recipients(principal, layer))}
+        if set(draft.recipients) - known:
+            wrong["recipients"] = [_("请从列表中选择。")]
     return wrong
 
 

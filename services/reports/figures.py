@@ -56,6 +56,8 @@ class Result:
     columns: list[Column]
     features: int
     lacking: bool
+    keys: tuple[UUID, ...] = ()
+    """The features that it is about."""
 
 
 def run(
@@ -90,7 +92,7 @@ def run(
         [column.heading for column in shown], _sorted(lines, shown, custom.sort),
         [Line(summary)] if wanted and len(lines) > 1 else [], _notes(wanted, shown, lacking),
     )  # fmt: skip
-    return Result(made, shown, len(places), lacking)
+    return Result(made, shown, len(places), lacking, tuple(places))
 
 
 def selected(principal: Principal, layer: Layer, custom: Custom, action: str = "view") -> tuple[QuerySet[Any], bool]:

@@ -6,31 +6,32 @@ killed worker leaves the row, and no edition is half there or there twice.
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Min
 from django.utils import timezone
 
 from gis.models import Region
 from services.access import gate
 from services.catalog.models import FeatureIndex
-from services.reports import scopes, sheets
-from services.reports.models import Due, Edition, Schedule
+from services.reports import scheduled, scopes, sheets
+from services.reports.bounded import bounded, limit_statements
+from services.reports.inputs import inputs
+from services.reports.models import CUSTOM, Due, Edition, Schedule
+from services.reports.periods import over
 from services.reports.scopes import Scope
 from services.telemetry.models import Device
 from services.telemetry.reports import REPORTS, Period, Report, period
-from services.telemetry.spans import ZONE, Span
+from services.telemetry.spans import ZONE
 
 log = logging.getLogger(__name__)
 
-SETTLED = timedelta(minutes=15)
-"""After its end a period waits so long for its last readings and roll-ups."""
-PATIENCE = timedelta(hours=6)
-"""How long it waits at most while roll-ups of it are still to be computed."""
 BACK = {
     "day": timedelta(days=62), "week": timedelta(days=182), "month": timedelta(days=732),
     "quarter": timedelta(days=732), "year": timedelta(days=1830),
@@ -41,8 +42,14 @@ GATHER = timedelta(minutes=2)
 RETRY = timedelta(minutes=1)
 """Before the third attempt, and twice as long before each one after it."""
 LONGEST_RETRY = timedelta(hours=6)
-LOCK = 7_305_000
-"""Advisory lock of whoever plans."""
+LIMIT = 120.0
+"""Seconds that one edition may take; one that takes longer is tried again as one that failed."""
+MAKERS = 2
+"""How many workers make editions at a time: a slow one holds back neither the others nor all workers."""
+LOCK, TURN = 7_305_000, 7_305
+"""Advisory locks of whoever plans, and with a number of each maker."""
+WAIT = "2s"
+"""How long planning waits for an edition that is just being made."""
 AT_ONCE = 20_000
 KEY = ("report", "kind", "first", "region", "feature")
 
@@ -55,10 +62,39 @@ class Made(NamedTuple):
     failed: bool = False
 
 
+def turn(seconds: float) -> int:
+    """``work`` where fewer than so many makers are at it; how many editions were made."""
+    with _among_makers() as mine:
+        return work(seconds) if mine else 0
+
+
+@contextmanager
+def _among_makers() -> Iterator[bool]:
+    """Whether this process is one of the makers, until the end of the block or of its connection."""
+    held = next((number for number in range(MAKERS) if _locks("pg_try_advisory_lock", number)), None)
+    try:
+        yield held is not None
+    finally:
+        if held is not None:
+            # An edition that was too slow took the connection with it, and with that the lock: then this says no.
+            _locks("pg_advisory_unlock", held)
+
+
+def _locks(function: str, number: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"select {function}(%s, %s)", [TURN, number])
+        (done,) = cursor.fetchone()  # type: ignore[misc]
+    return bool(done)
+
+
 def work(seconds: float | None = None, now: datetime | None = None) -> int:
     """Plan, then make what is due for so many seconds, or until nothing is; how many editions were made."""
     until = None if seconds is None else time.monotonic() + seconds
-    plan(now)
+    try:
+        plan(now)
+    except OperationalError as error:
+        # Somebody holds what is to be asked for again: what is due already need not wait for them.
+        log.warning("editions are planned later: %s", error)
     made = 0
     while until is None or time.monotonic() < until:
         done = make(now)
@@ -77,11 +113,14 @@ def plan(now: datetime | None = None) -> int:
             (held,) = cursor.fetchone()  # type: ignore[misc]
         if not held:
             return 0
+        with connection.cursor() as cursor:
+            cursor.execute("select set_config('lock_timeout', %s, true)", [WAIT])
         upto = {(row.report, row.kind): row for row in Schedule.objects.all()}
         wanted: list[Due] = []
         for report in REPORTS.values():
             for kind in report.kinds:
                 wanted += _ended(report, kind, upto, moment)
+        wanted += scheduled.ended(moment)
         wanted += _late({key: row.upto for key, row in upto.items()}, moment)
         rows = {tuple(getattr(due, name) for name in KEY): due for due in reversed(wanted)}
         # Written over, not left: so this waits for whoever makes the edition just now, without what is new.
@@ -105,7 +144,8 @@ def make(now: datetime | None = None) -> Made | None:
             due.not_before = moment + min(LONGEST_RETRY, RETRY * 2 ** min(due.attempts - 2, 12))
         due.save(update_fields=["attempts", "not_before"])
     try:
-        with transaction.atomic():
+        with bounded(LIMIT), transaction.atomic():
+            limit_statements(LIMIT)
             held = Due.objects.select_for_update(skip_locked=True).filter(pk=due.pk, attempts=due.attempts).first()
             if held is None:
                 return Made(None)
@@ -133,7 +173,7 @@ def _ended(report: Report, kind: str, upto: dict[tuple[str, str], Schedule], mom
         schedule.save()
     wanted: list[Due] = []
     time = period(kind, schedule.upto)
-    while time.ends_at + SETTLED <= moment and (time.ends_at + PATIENCE <= moment or not _rolling(time)):
+    while over(time, moment):
         found = scopes.scopes(report, time.ends_at)
         wanted += [_due(report, time, scope, Edition.Reason.PERIOD, moment) for scope in found]
         schedule.upto = time.end
@@ -149,17 +189,6 @@ def _beginning(report: Report, kind: str, moment: datetime) -> date:
     mine = FeatureIndex.objects.filter(layer=report.layer).values("pk")
     first = Device.objects.filter(feature__in=mine).aggregate(first=Min("created_at"))["first"]
     return max(first or moment, moment - BACK[kind]).astimezone(ZONE).date()
-
-
-def _rolling(time: Period) -> bool:
-    """Whether hours of a period are still to be computed."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select exists (select from telemetry_mark where span = %s and at >= %s and at < %s)",
-            [int(Span.HOUR), time.begins_at, time.ends_at],
-        )
-        (found,) = cursor.fetchone()  # type: ignore[misc]
-    return bool(found)
 
 
 def _late(upto: dict[tuple[str, str], date], moment: datetime) -> list[Due]:
@@ -203,6 +232,8 @@ def _due(report: Report, time: Period, scope: Scope, reason: str, not_before: da
 
 def _edition(due: Due, moment: datetime) -> Edition | None:
     """Make a due edition and keep it beside the older ones; None where nothing changed or nothing is left of it."""
+    if due.report.startswith(CUSTOM):
+        return scheduled.edition(due)
     report, scope, began = REPORTS.get(due.report), Scope(due.region, due.feature), time.monotonic()
     if report is None or due.kind not in report.kinds:
         return None
@@ -235,30 +266,9 @@ def _subject(scope: Scope, feature: Any) -> str:
 
 
 def _inputs(report: Report, asked: Period, scope: Scope) -> dict[str, Any]:
-    """What there was to make it of: devices, their hours (of a long time their days), how many of them count or were
-    changed, and when the last was computed.
-    """
     places = FeatureIndex.objects.filter(layer=report.layer)
     if scope.feature is not None:
         places = places.filter(pk=scope.feature)
     elif scope.region:
         places = places.filter(region_code__startswith=scopes.prefix(scope))
-    devices = list(Device.objects.filter(feature__in=places.values("pk")).values_list("pk", flat=True))
-    begin = (asked.before if report.looks_back else asked).begins_at
-    span = Span.HOUR if asked.kind in ("day", "week") else Span.DAY
-    with connection.cursor() as cursor:
-        cursor.execute(_INPUTS, {"devices": devices, "begin": begin, "end": asked.ends_at, "span": int(span)})
-        sending, values, valid, revised, newest = cursor.fetchone()  # type: ignore[misc]
-    return {
-        "devices": len(devices), "sending": sending, "span": span.name.lower(), "values": values, "valid": valid,
-        "revised": revised,
-        "from": begin.isoformat(), "to": asked.ends_at.isoformat(),
-        "computed_at": newest.isoformat() if newest else None,
-    }  # fmt: skip
-
-
-_INPUTS = """
-select count(distinct device), count(*), count(*) filter (where valid), count(*) filter (where revised),
-    max(computed_at)
-from telemetry_rollup
-where device = any(%(devices)s) and span = %(span)s and at >= %(begin)s and at < %(end)s"""
+    return inputs(places, (asked.before if report.looks_back else asked).begins_at, asked)

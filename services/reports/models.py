@@ -4,12 +4,16 @@ from datetime import date
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from services.accounts.roles import Role
 from services.catalog.ids import UUID7, uuid7
 from services.telemetry.reports import FREE, KINDS, Period, period
+
+CUSTOM = "custom:"
+"""What the key of a custom report begins with; that of a declared one holds no colon."""
 
 
 class Custom(models.Model):
@@ -62,6 +66,15 @@ class Custom(models.Model):
     part = models.CharField(_("时段长度"), max_length=5, choices=Part.choices, default=Part.DAY)
     columns = ArrayField(models.CharField(max_length=100), verbose_name=_("列"), default=list)
     sort = models.CharField(_("排序"), max_length=101, blank=True)
+    repeat = models.CharField(
+        _("自动生成"), max_length=7, choices=[*KINDS.items()], blank=True, default="", db_default=""
+    )
+    hour = models.PositiveSmallIntegerField(
+        _("生成时间"), default=8, db_default=8, validators=[MaxValueValidator(23)]
+    )  # fmt: skip
+    recipients = ArrayField(models.UUIDField(), verbose_name=_("接收人"), default=list, blank=True)
+    upto = models.DateField(_("已安排至"), null=True, editable=False)
+    """Every period that ended by this day was asked for; None where it does not make itself."""
     created_at = models.DateTimeField(_("创建时间"), auto_now_add=True)
     updated_at = models.DateTimeField(_("更新时间"), auto_now=True)
 
@@ -74,21 +87,29 @@ class Custom(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(period=FREE) | models.Q(first__isnull=False, last__gte=models.F("first")),
                 name="custom_free_time",
-            )
+            ),
+            models.CheckConstraint(condition=models.Q(hour__lte=23), name="custom_hour"),
         ]
 
     def __str__(self) -> str:
         return self.name
 
-    def time(self, day: date) -> Period:
-        """The period in which a day lies; of a time that was chosen always that one."""
+    @property
+    def key(self) -> str:
+        """Its name among those of the declared reports, in editions and what is due."""
+        return f"{CUSTOM}{self.pk}"
+
+    def time(self, day: date, kind: str = "") -> Period:
+        """The period in which a day lies, of another kind where one is named; a time that was chosen is always that."""
         if self.period == FREE and self.first is not None and self.last is not None:
             return Period(FREE, self.first, date.fromordinal(self.last.toordinal() + 1))
-        return period(self.period, day)
+        return period(kind or self.period, day)
 
 
 class Edition(models.Model):
-    """One version of a declared report over a period that is over, of a region or of one feature; never changed."""
+    """One version of a report over a period that is over, of a region, of one feature or as its owner put it together;
+    never changed.
+    """
 
     class Reason(models.TextChoices):
         """Why it was made."""
@@ -104,6 +125,9 @@ class Edition(models.Model):
     # No foreign key: features are rows of any layer, and a report outlives the feature it was about.
     feature = models.UUIDField(_("要素"), null=True)
     subject = models.CharField(_("对象"), max_length=200, blank=True)
+    custom = models.ForeignKey(Custom, models.CASCADE, verbose_name=_("自定义报表"), null=True, related_name="editions")
+    features = ArrayField(models.UUIDField(), verbose_name=_("所含要素"), default=list)
+    columns = ArrayField(models.CharField(max_length=100), verbose_name=_("列"), default=list)
     layers = ArrayField(models.CharField(max_length=64), verbose_name=_("所含图层"))
     version = models.PositiveSmallIntegerField(_("版本"))
     newest = models.BooleanField(_("最新版本"), default=True)

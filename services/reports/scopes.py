@@ -14,6 +14,7 @@ from services.access.principal import SYSTEM, Holding, Principal
 from services.accounts.roles import Role
 from services.catalog.layer import Layer, registry
 from services.catalog.models import FeatureIndex
+from services.reports import custom
 from services.reports.models import Edition
 from services.telemetry.models import Device
 from services.telemetry.reports import REPORTS, Report
@@ -60,7 +61,8 @@ def readable(principal: Principal, action: str = "view") -> QuerySet[Edition]:
     """The editions that a principal may read, or take along with ``export``.
 
     Of a feature whoever may do so with the feature. Of a region whoever may do so with all of it, in every layer that
-    the edition shows: who sees less opens the report itself and gets their own rows.
+    the edition shows: who sees less opens the report itself and gets their own rows. Of a custom report whoever has
+    that report may see that there is one; ``editions.fetch`` asks besides whether all in it is within their rights.
     """
     reachable = gate.NOTHING
     for key in {report.layer for report in REPORTS.values() if report.of_feature}:
@@ -73,7 +75,8 @@ def readable(principal: Principal, action: str = "view") -> QuerySet[Edition]:
         if whole:
             place = Q(region__startswith=own) if own else Q()
             reachable |= Q(feature=None, layers__contained_by=whole) & place
-    return Edition.objects.filter(reachable, report__in=list(REPORTS))
+    declared = Q(reachable, report__in=list(REPORTS))
+    return Edition.objects.filter(declared | Q(custom__in=custom.visible(principal).values("pk")))
 
 
 def _whole(principal: Principal, layer: Layer, own: str, action: str) -> bool:

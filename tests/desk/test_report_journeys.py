@@ -1,9 +1,13 @@
 """Reports in a real browser: one is put together without programming, and comes out on paper."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Page, expect
 
 from tests.conftest import Server
@@ -84,6 +88,55 @@ def test_a_report_is_composed_previewed_saved_and_printed(desk: Callable[..., De
     )
     assert (ink, ground) == ("rgb(0, 0, 0)", "rgb(255, 255, 255)"), "the dark theme stays on the screen"
     assert paper(page) == {(595, 842)}
+
+
+@pytest.mark.parametrize(("language", "theme"), [("zh-hans", "light"), ("en", "dark")])
+def test_a_report_that_makes_itself_is_settled_read_and_deleted(
+    desk: Callable[..., Desk], hours: str, server: Server, language: str, theme: str
+) -> None:
+    one = desk("owner", theme=theme, language=language)
+    page = one.open("/desk/reports/custom/new?layer=sewage_plants")
+    page.fill("#id-name", "例会日报")
+    page.select_option("#id-repeat", "day")
+    page.select_option("#id-hour", "0")
+    page.locator(".people-picks input").first.check()
+    one.settle()
+    one.shot(f"report-schedule-{language}")
+    page.locator("button[value=save]").click()
+    page.wait_for_url(re.compile(r"/desk/reports/custom/[0-9a-f-]{36}$"))
+    one.shot(f"report-scheduled-{language}")
+    server.sql("update reports_custom set upto = (now() at time zone 'Asia/Shanghai')::date - 2")
+    made(server)
+    page.reload()
+    one.shot(f"report-with-editions-{language}")
+    rows = page.locator(f"a[href^='{EDITIONS}']")
+    expect(rows).to_have_count(2)
+    rows.first.click()
+    expect(page.locator(".report-table")).to_contain_text(hours)
+    one.shot(f"report-edition-{language}")
+    page.locator("[data-dialog=confirm-delete]").click()
+    one.shot(f"report-edition-delete-{language}")
+    page.locator("#confirm-delete .btn-danger").click()
+    page.wait_for_url(re.compile(r"/desk/reports/custom/"))
+    expect(rows).to_have_count(1)
+    page.locator("details.menu summary").last.click()
+    page.locator("[data-dialog=confirm-delete]").click()
+    page.locator("#confirm-delete [name=editions]").check()
+    one.shot(f"report-delete-{language}")
+    page.locator("#confirm-delete .btn-danger").click()
+    page.wait_for_url(re.compile(r"/desk/reports$"))
+    assert server.sql("select count(*) from reports_edition where custom_id is not null")[0][0] == 0
+    server.sql("delete from reports_edition; delete from notify_message")
+
+
+EDITIONS = "/desk/reports/editions/0"
+
+
+def made(server: Server) -> None:
+    """Have everything made that is due, as the worker does."""
+    environment = os.environ | {"ZHUTU_PGDATABASE": server.database}
+    command = [sys.executable, "manage.py", "reports", "--seconds", "10"]
+    subprocess.run(command, cwd=settings.ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def test_a_wide_report_lies_on_its_side(desk: Callable[..., Desk], hours: str, server: Server) -> None:

@@ -19,7 +19,7 @@ from services.access.principal import PUBLIC, Principal, principal_of
 from services.accounts.models import Membership, User
 from services.accounts.roles import Role
 from services.catalog.layer import registry
-from services.reports import editions, making, scopes, sheets
+from services.reports import editions, making, periods, scopes, sheets
 from services.reports.models import Due, Edition, Schedule
 from services.telemetry.jobs import periodic
 from services.telemetry.models import Device
@@ -72,9 +72,9 @@ def test_day_month_and_year_of_a_plant_exist_after_they_ended_and_nobody_did_any
     send(mine, {"w00000": [100.0] * 4, "w01018": [20.0, 30.0, 40.0, 50.0]}, NEW_YEAR - timedelta(hours=2))
     making.work(now=NEW_YEAR - MINUTE)
     assert of(mine) == [], "a period that still runs has no edition"
-    making.work(now=NEW_YEAR + making.SETTLED - MINUTE)
+    making.work(now=NEW_YEAR + periods.SETTLED - MINUTE)
     assert of(mine) == [], "its last hours are waited for"
-    making.work(now=NEW_YEAR + making.SETTLED)
+    making.work(now=NEW_YEAR + periods.SETTLED)
     made = of(mine)
     assert [(e.kind, str(e.first), e.version, e.reason) for e in made] == [
         ("day", "2025-12-31", 1, "period"), ("month", "2025-12-01", 1, "period"), ("year", "2025-01-01", 1, "period"),
@@ -209,7 +209,7 @@ def test_hours_that_are_still_to_be_rolled_up_are_waited_for_but_not_for_ever(
                        [device.pk, NEW_YEAR - timedelta(hours=2)])  # fmt: skip
     making.work(now=NEW_YEAR + timedelta(hours=1))
     assert of(mine) == []
-    making.work(now=NEW_YEAR + making.PATIENCE)
+    making.work(now=NEW_YEAR + periods.PATIENCE)
     assert len(of(mine)) == 3
 
 
