@@ -1,5 +1,6 @@
 """Off duty from a time to a time: who gets the messages meanwhile, that it ends by itself, and who may be a deputy."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,8 @@ from services.accounts.models import Membership, User
 from services.audit.models import Entry
 from services.notify import absence, outbox
 from services.notify.models import SHANGHAI, Absence, Channel, Contact, Delivery, Kind, Message
-from tests.conftest import HOME, client
+from tests.conftest import HOME, Server, client
+from tests.desk.conftest import Desk, browser, desk  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -128,3 +130,29 @@ def test_on_the_desk_it_is_set_shown_and_ended_and_only_one_s_own(owner: User, d
     assert absence.current([owner.pk]) == {}
     deeds = Entry.objects.filter(object_id=str(row.pk)).order_by("pk").values_list("action", flat=True)
     assert list(deeds) == ["set absence", "end absence"]
+
+
+@pytest.mark.parametrize(("language", "theme"), [("zh-hans", "light"), ("en", "dark")])
+def test_somebody_goes_off_duty_in_a_browser(
+    desk: Callable[..., Desk],  # noqa: F811
+    server: Server,
+    language: str,
+    theme: str,
+) -> None:
+    one = desk("owner", theme=theme, language=language)
+    page = one.open("/desk/notices/preferences")
+    now = datetime.now(UTC).astimezone(SHANGHAI)
+    page.fill("#id-since", f"{now - HOUR:%Y-%m-%dT%H:%M}")
+    page.fill("#id-until", f"{now + 48 * HOUR:%Y-%m-%dT%H:%M}")
+    page.select_option("#id-deputy", index=1)
+    page.locator("#absence .btn-primary").click()
+    page.locator("#absence .tag").wait_for()
+    page.locator("#absence").scroll_into_view_if_needed()
+    one.shot(f"absence-{language}")
+    one.open("/desk/notices")
+    page.locator(".notice.warn").wait_for()
+    one.shot(f"absence-notices-{language}")
+    one.open("/desk/notices/preferences")
+    page.locator("#absence .row-actions button").click()
+    page.locator("#absence .tag").wait_for(state="detached")
+    server.sql("delete from notify_absence")
