@@ -68,7 +68,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "lines": [
                 _line(feature, series, found) for feature, series in zip(asked.features, found.series, strict=True)
             ],
-            "drawn": any(series.points for series in found.series),
+            "measured": any(series.points for series in found.series),
         }
     name = "desk/comparison.html" if fragment(request, "comparison") else "desk/compare.html"
     return render(request, name, context)

@@ -34,7 +34,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     """The whole map with every layer the user may see, and the figures that link to the lists."""
     principal = visitor(request)
     region = request.GET.get("region", "")
-    shown = figures.figures(principal, region)
+    # Layers with states first: what stands still, like the ground, is counted last.
+    shown = sorted(figures.figures(principal, region), key=lambda figure: not figure.states)
     return render(
         request, "desk/overview.html",
         {

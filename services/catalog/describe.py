@@ -12,6 +12,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 JSON_TYPES: tuple[tuple[type[models.Field], dict[str, str]], ...] = (
     (models.BooleanField, {"type": "boolean"}),
@@ -44,7 +45,9 @@ class Described:
 
     @property
     def unit(self) -> str:
-        return getattr(self.value_field, "unit", "")
+        """The unit in the current language: those of money and of scores are words."""
+        said = getattr(self.value_field, "unit", "")
+        return pgettext("unit", said) if said else ""
 
     @property
     def help(self) -> str:

@@ -3,6 +3,10 @@
 from typing import Any
 
 from django.db import models
+from django.utils.translation import pgettext_lazy
+
+WORDS = (pgettext_lazy("unit", "元"), pgettext_lazy("unit", "万元"), pgettext_lazy("unit", "分"))
+"""Units that are words, which every language has its own of; all others are symbols."""
 
 
 class Quantity(models.FloatField):

@@ -75,7 +75,12 @@ def factors(principal: Principal, layer: Layer) -> dict[str, tuple[str, Factor]]
             [list(devices.values_list("pk", flat=True))],
         )
         sent = [pk for (pk,) in cursor.fetchall()]
-    rows = Factor.objects.filter(models.Q(code__in=labels) | models.Q(pk__in=sent)).select_related("weight")
+    # The state of a machine is a number only in name: a mean of it says nothing.
+    rows = (
+        Factor.objects.filter(models.Q(code__in=labels) | models.Q(pk__in=sent))
+        .exclude(averaging=Factor.Averaging.STATE)
+        .select_related("weight")
+    )
     by_code = {row.code: row for row in rows}
     found = {code: (label, by_code[code]) for code, label in labels.items() if code in by_code}
     return found | {code: (str(row), row) for code, row in by_code.items() if code not in shown}

@@ -1,10 +1,11 @@
 // Curves of what devices measured, or bars: one chart a unit, time in China's zone, gaps where nothing valid was measured.
 import { BarChart, LineChart } from "echarts/charts";
-import { GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
+import { GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, TitleComponent, TooltipComponent } from "echarts/components";
 import { connect, getInstanceByDom, init, use, type EChartsCoreOption } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
+import { words } from "./words";
 
-use([BarChart, LineChart, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent, CanvasRenderer]);
+use([BarChart, LineChart, GridComponent, LegendComponent, MarkAreaComponent, MarkLineComponent, TitleComponent, TooltipComponent, CanvasRenderer]);
 
 interface Series {
   name: string;
@@ -64,10 +65,15 @@ async function fetchAgain(panel: HTMLElement): Promise<void> {
   if (charts.length !== curves.length) return;
   // Only the points: what somebody zoomed, hid or points at stays.
   curves.forEach(({ series }, n) => {
-    getInstanceByDom(charts[n]!)?.setOption({ series: series.map(({ name, points }) => ({ name, data: points })) });
+    getInstanceByDom(charts[n]!)?.setOption({ title: { show: blank(series) }, series: series.map(({ name, points }) => ({ name, data: points })) });
   });
   const [table, now] = [panel.querySelector(".curves tbody"), fresh.querySelector(".curves tbody")];
   if (table && now) table.replaceChildren(...now.children);
+}
+
+/** Whether there is nothing to draw: the chart says so rather than staying empty. */
+function blank(series: Series[]): boolean {
+  return series.every(({ points }) => points.every(([, value]) => value === null));
 }
 
 function token(name: string): string {
@@ -83,15 +89,16 @@ function options({ unit, kind = "line", series, limit, limitName, area }: Curves
     textStyle: font,
     animation: false,
     color: COLOURS,
+    title: { show: blank(series), text: words("no_values"), left: "center", top: "middle", textStyle: { ...font, color: token("--z-muted"), fontSize: 13, fontWeight: 400 } },
     legend: { type: "scroll", top: 0, left: 0, right: 0, itemWidth: 14, itemHeight: 8, textStyle: font, pageTextStyle: font },
-    grid: { left: 4, right: 10, top: 40, bottom: 4, containLabel: true },
+    grid: { left: 4, right: 10, top: 46, bottom: 4, containLabel: true },
     tooltip: {
       // Rich text is drawn, not parsed: a name is never markup.
       trigger: "axis", renderMode: "richText", confine: true, textStyle: font,
       backgroundColor: token("--z-surface"), borderColor: token("--line"),
     },
     xAxis: { type: "time", ...axis, axisLabel: { ...axis.axisLabel, hideOverlap: true }, splitLine: { show: false } },
-    yAxis: { type: "value", name: unit, nameTextStyle: { ...font, align: "left" }, scale: kind === "line", ...axis, splitLine: { lineStyle: { color: token("--line-soft") } } },
+    yAxis: { type: "value", name: unit, nameGap: 10, nameTextStyle: { ...font, align: "left" }, scale: kind === "line", ...axis, splitLine: { lineStyle: { color: token("--line-soft") } } },
     series: series.map(({ name, digits, points }, place) => ({
       name, data: points,
       ...(kind === "bar"

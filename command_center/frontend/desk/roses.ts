@@ -47,7 +47,7 @@ function options(rose: Rose): EChartsCoreOption {
       trigger: "axis", renderMode: "richText", confine: true, textStyle: font,
       backgroundColor: token("--z-surface"), borderColor: token("--line"), valueFormatter: written,
     },
-    polar: { center: ["50%", "47%"], radius: [rose.calm === undefined ? 0 : 24, "74%"] },
+    polar: { center: ["50%", "45%"], radius: [rose.calm === undefined ? 0 : 24, "68%"] },
     angleAxis: {
       // North is on top and its sector is centred on it.
       type: "category", data: rose.sectors, startAngle: 90 + 360 / rose.sectors.length / 2, clockwise: true,
@@ -59,7 +59,7 @@ function options(rose: Rose): EChartsCoreOption {
       axisLabel: { ...font, color: token("--z-muted"), fontSize: 10 }, splitLine: { lineStyle: { color: token("--line-soft") } },
     },
     graphic: rose.calm === undefined ? undefined : {
-      type: "text", left: "center", top: "44.4%", z: 20, silent: true,
+      type: "text", left: "center", top: "42.4%", z: 20, silent: true,
       style: { text: `${rose.calm_label ?? ""}\n${rose.calm.toFixed(1)}%`, fill: token("--z-text"), font: `11px ${font.fontFamily}`, textAlign: "center", lineHeight: 14 },
     },
     series: rose.series.map(({ name, values }) => ({ type: "bar", coordinateSystem: "polar", name, data: values, stack: "rose", barCategoryGap: "6%" })),
