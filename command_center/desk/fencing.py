@@ -34,7 +34,7 @@ DAYS = [
     (1, gettext_lazy("周一")), (2, gettext_lazy("周二")), (3, gettext_lazy("周三")), (4, gettext_lazy("周四")),
     (5, gettext_lazy("周五")), (6, gettext_lazy("周六")), (7, gettext_lazy("周日")),
 ]  # fmt: skip
-BOX = forms.CheckboxSelectMultiple({"class": "form-check-input"})
+BOX = forms.CheckboxSelectMultiple
 WIDGETS: dict[str, Any] = {
     "name": forms.TextInput({"class": "form-control"}),
     "metres": forms.NumberInput({"class": "form-control", "step": "any", "min": 0}),
