@@ -175,12 +175,13 @@ def _empty(link: psycopg.Connection, database: str) -> None:
 @pytest.fixture(scope="session")
 def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Server]:
     """A granian process on a free port; its database is a copy of the test database, so tests may commit there."""
-    with copied(django_db_blocker, "server") as database, _served(database) as found:
+    with copied(django_db_blocker, "server") as database, served(database) as found:
         yield found
 
 
 @contextmanager
-def _served(database: str) -> Iterator[Server]:
+def served(database: str) -> Iterator[Server]:
+    """A granian process on a free port that works with a database."""
     with socket.socket() as probe, socket.socket() as another:
         probe.bind(("127.0.0.1", 0))
         another.bind(("127.0.0.1", 0))

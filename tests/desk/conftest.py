@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connections
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.conftest import PASSWORD, Server, connect
@@ -25,13 +26,16 @@ SETTLED = "() => window.zhutuMap && window.zhutuMap.loaded() && !window.zhutuMap
 def browser() -> Iterator[Browser]:
     """A headless Chromium: the machine's where it has one, else Playwright's."""
     expect.set_options(timeout=40_000)
-    # Playwright keeps an event loop in this thread, which Django would take for asynchronous code.
+    # Playwright keeps an event loop in this thread, which Django would take for asynchronous code. For as long it has
+    # connections apart: those of before, and these afterwards, would be left open where nobody finds them.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    connections.close_all()
     path = os.environ.get("ZHUTU_CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield opened
         opened.close()
+        connections.close_all()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 

@@ -165,18 +165,18 @@ def test_all_points_are_on_one_large_map_coloured_by_their_limit_and_renewed_in_
     expect(page.locator("[data-all]")).to_have_text(str(len(seen)))
     # GB 3095-2026 holds 120 µg/m³ of PM10 until 2030: the value, its colour and its mark change where they stand.
     mark = f"([id, label]) => {drawn}.some(p => p.id === id && p.label === label)"
-    for value, label in ((0.0, "0"), (96.0, "96"), (130.0, "▲130"), (400.0, "▲400")):
+    for value, label in ((0.0, "0"), (96.0, "96"), (130.0, "▲130"), (900.0, "▲900")):
         with connect(server.database) as link:
             sends(link, device, DUST | {"a34001": 600.0, "a34002": value}, timezone.now())
         page.wait_for_function(mark, arg=[monitor, label], timeout=10_000)
     expect(page.locator('[data-class="far"] b')).not_to_have_text("0")
-    expect(page.locator("[data-top] li").first).to_contain_text("400")
+    expect(page.locator("[data-top] li").first).to_contain_text("900")
     mine.shot("pollution-light")
     page.locator('[data-class="far"]').click()
     page.wait_for_function(f"id => !{drawn}.some(p => p.id === id)", arg=monitor)
     page.locator('[data-class="far"]').click()
     assert mine.same()
-    page.wait_for_function(mark, arg=[monitor, "▲400"])
+    page.wait_for_function(mark, arg=[monitor, "▲900"])
     place = server.sql("select st_x(geom), st_y(geom) from environment_monitor where id = %s", monitor)[0]
     page.evaluate("at => window.zhutuMap.jumpTo({center: at, zoom: 14})", list(place))
     page.wait_for_function("() => window.zhutuMap.loaded() && !window.zhutuMap.isMoving()")
@@ -188,7 +188,7 @@ def test_all_points_are_on_one_large_map_coloured_by_their_limit_and_renewed_in_
     expect(tip).to_contain_text("GB 3095-2026")
     mine.shot("pollution-tip")
     tip.locator("a", has_text="打开监测点").click()
-    expect(page.locator(".panel")).to_contain_text("400")
+    expect(page.locator(".panel")).to_contain_text("900")
     noise = desk("commander", theme="dark", language="en", **WALL)
     noise.enter("/desk/pollution?factor=LA&wall=1")
     noise.shot("pollution-wall-dark-en")

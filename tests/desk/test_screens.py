@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 
 from services.telemetry.reports import REPORTS
-from tests.conftest import Live, Server, _served, copied
+from tests.conftest import Live, Server, copied, served
 from tests.desk.conftest import Desk
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Server]:
             text=True,
         )
         assert sown.returncode == 0, sown.stderr[-4000:]
-        with _served(database) as found:
+        with served(database) as found:
             yield found
 
 

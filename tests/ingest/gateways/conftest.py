@@ -119,7 +119,7 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def running(server: Server) -> Iterator[Gateway]:
     found = Gateway(server, free_port())
-    for mn in ("KNOWN", "FLOOD", "CALM", "KILLED", "CLOCK", "PARTS", "CUT", "SPOILED", "GUESSED", "MANIFOLD"):
+    for mn in ("KNOWN", "FLOOD", "CALM", "KILLED", "CLOCK", "PARTS", "NOISE", "CUT", "SPOILED", "GUESSED", "MANIFOLD"):
         found.register(mn)
     found.register("SECRET", key=KEY)
     found.register("BLOCKED", "blocked")

@@ -97,14 +97,14 @@ def test_f20_sets_that_cannot_be_end_the_connection(gateway: Gateway) -> None:
 
 def test_f19_f23_a_set_in_parts_between_noise_is_stored_whole(gateway: Gateway) -> None:
     talker, at = Talker(gateway.port), now()
-    first, second = packet("PARTS", at, flag=11, pnum=2, pno=1), packet("PARTS", at, flag=11, pnum=2, pno=2)
+    first, second = packet("NOISE", at, flag=11, pnum=2, pno=1), packet("NOISE", at, flag=11, pnum=2, pno=2)
     second = second._replace(cp="a34004-Rtd=31.0,a34004-Flag=N")
     talker.socket.sendall(b"\x00noise##0")
     talker.send(second)
-    assert talker.answers(1, 1) == [] and gateway.readings("PARTS") == []
+    assert talker.answers(1, 1) == [] and gateway.readings("NOISE") == []
     talker.send(first)
     assert [answer.cn for answer in talker.answers(1)] == ["9014"]
-    assert {code for code, _at, _value in gateway.readings("PARTS")} == {"LA", "a34002", "a34004"}
+    assert {code for code, _at, _value in gateway.readings("NOISE")} == {"LA", "a34002", "a34004"}
 
 
 def test_f35_an_encrypted_packet_needs_the_right_key(gateway: Gateway) -> None:

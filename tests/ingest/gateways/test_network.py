@@ -66,12 +66,13 @@ def network(machine: Machine) -> Iterator[Network]:
     try:
         ip("netns", "add", SPACE)
         ip("link", "add", HERE, "type", "veth", "peer", "name", THERE, "netns", SPACE)
+        inside("link", "set", THERE, "up")
     except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a network of its own needs root, ip and the right to make one: {error}")
+        subprocess.run(["ip", "link", "delete", HERE], capture_output=True)
+        pytest.skip(f"a network of its own needs root, ip and the right to make and to enter one: {error}")
     ip("addr", "add", f"{NEAR}/30", "dev", HERE)
     ip("link", "set", HERE, "up")
     inside("addr", "add", f"{FAR}/30", "dev", THERE)
-    inside("link", "set", THERE, "up")
     socket = f"{machine.environment['ZHUTU_PGHOST']}/.s.PGSQL.5432"
     relay = subprocess.Popen(["ip", "netns", "exec", SPACE, sys.executable, "-c", RELAY, socket, FAR, str(PORT)])
     try:
