@@ -133,7 +133,7 @@ class Pollution {
   private spot(point: Point): Spot {
     const kind = this.classOf(point);
     const over = kind === "over" || kind === "far";
-    const label = kind === "none" ? "—" : `${over ? "▲" : ""}${this.written(point.value)}`;
+    const label = kind === "none" ? "—" : `${this.written(point.value)}${over ? " !" : ""}`;
     return { id: point.id, place: point.place, label, color: this.color(kind), hollow: kind === "none", rank: -this.nearness(point), alarm: point.alarm };
   }
 
