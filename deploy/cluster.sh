@@ -48,6 +48,7 @@ create_data() {
 # mend_data: clear away what an interrupted set-up, a killed server or a reused process number left behind.
 mend_data() {
   local wait lock
+  [ -d "$PG/data" ] || rm -f "$PG/.ready"
   if [ -d "$PG/data" ] && { [ ! -s "$PG/data/PG_VERSION" ] || [ ! -s "$PG/data/global/pg_control" ]; }; then
     [ -z "$(ls -A "$PG/data/base" 2>/dev/null)" ] ||
       fail "the database in $PG/data is damaged: put back a copy of that folder, or lose its data with make clean."
