@@ -8,21 +8,19 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from command_center.desk import curves, points
+from command_center.desk import curves, measured_files, points
 from command_center.desk.doors import asked as asked_for
 from command_center.desk.doors import fragment, signed_in, visitor
-from command_center.desk.outputs import attachment
 from command_center.desk.times import Period, period
 from services.access import gate
 from services.access.errors import Invalid, Refused
 from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.models import FeatureIndex
-from services.export.sheets import sheet
 from services.panels.listing import listing
 from services.telemetry.comparison import MOST, STEPS_OFFERED, Comparison, Series, Step, compare, rows
 from services.telemetry.history import Curve
-from services.telemetry.spans import ZONE, Span
+from services.telemetry.spans import Span
 
 KINDS = ("line", "bar")
 
@@ -94,14 +92,11 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
         for at, found_points in rows(found)
     )
     form = request.GET.get("format", "xlsx")
-    chunks, kind = sheet(form, asked.known[asked.code], headings, lines)
+    response = measured_files.file(form, asked.known[asked.code], headings, lines, asked.known[asked.code], asked.time)
     trail.note(
         principal.id, principal.name, "export", layer=asked.features[0].layer, address=principal.address,
         changes={"format": form, "factor": asked.code, "features": [str(feature.pk) for feature in asked.features]},
     )  # fmt: skip
-    response = StreamingHttpResponse(chunks, content_type=kind)
-    begin, end = (f"{each.astimezone(ZONE):%Y-%m-%d}" for each in (asked.time.begin, asked.time.end))
-    response.headers["Content-Disposition"] = attachment(f"{asked.known[asked.code]}_{begin}_{end}.{form}")
     return response
 
 

@@ -9,24 +9,20 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from command_center.desk import points
+from command_center.desk import measured_files, points
 from command_center.desk.compare import chart, step_label
 from command_center.desk.doors import signed_in, visitor
-from command_center.desk.outputs import attachment
-from command_center.desk.pollution import layer_of
 from command_center.desk.times import Period, period
 from layers.environment.reports import CLASS, PARTICLES, site_names, statistics_notes
-from layers.environment.rules import DUST_SCORE
+from layers.environment.rules import DUST_SCORE, PM10
 from services.access import gate
 from services.access.errors import Invalid, Refused
 from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.layer import Layer, registry
-from services.export.sheets import sheet
 from services.limits.statistics import Statistics, statistics
 from services.telemetry import current
 from services.telemetry.comparison import MOST, compare
-from services.telemetry.spans import ZONE
 
 
 class Asked(NamedTuple):
@@ -94,24 +90,20 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
                     line.by_day, line.by_night, line.over, line.limit, line.citation,
                 ]  # fmt: skip
 
-    chunks, kind = sheet(form, _("扬尘监测统计"), headings, rows())
+    response = measured_files.file(form, _("扬尘监测统计"), headings, rows(), _("扬尘监测统计"), asked.time)
     trail.note(
         principal.id, principal.name, "export", layer=asked.layer.key, address=principal.address,
         changes={"format": form, "page": "dust", "factor": asked.code},
     )  # fmt: skip
-    response = StreamingHttpResponse(chunks, content_type=kind)
-    begin, end = (f"{each.astimezone(ZONE):%Y-%m-%d}" for each in (asked.time.begin, asked.time.end))
-    response.headers["Content-Disposition"] = attachment(f"{_('扬尘监测统计')}_{begin}_{end}.{form}")
     return response
 
 
 def _asked(principal: Principal, request: HttpRequest) -> Asked:
-    layer = layer_of(principal)
+    layer = points.measuring(principal, PM10)
     known = {code: field.label for code, field in current.readable(principal, layer, PARTICLES).items()}
     code = request.GET.get("factor") or next(iter(known), "")
     if code not in known:
-        points.chosen(known, [code], 1)
-        raise Invalid(_("没有因子%s。") % code)
+        raise Invalid(_("没有因子%s。") % code, {"factor": [", ".join(known)]})
     time, site = period(request.GET, "7d"), None
     features = None
     if request.GET.get("site"):

@@ -48,6 +48,14 @@ def factors(principal: Principal, layers: Iterable[Layer]) -> dict[str, str]:
     return found
 
 
+def measuring(principal: Principal, code: str) -> Layer:
+    """The layer that has a column for a factor; NotFound for who sees none."""
+    for layer in measured_layers():
+        if code in columns(layer) and gate.may(principal, layer):
+            return layer
+    raise NotFound(_("没有您可看的监测点。"))
+
+
 def chosen(known: dict[str, str], asked: list[str], at_first: int) -> list[str]:
     """The factors asked for, or the first few; Invalid for one that is not among those known."""
     if unknown := [code for code in asked if code not in known]:

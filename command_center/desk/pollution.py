@@ -9,19 +9,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from command_center.desk import figures, regions
+from command_center.desk import figures, points, regions
 from command_center.desk.doors import signed_in, visitor
 from layers.environment.reports import CLASS
 from layers.environment.rules import CO, NO2, O3, PM10, PM25, SO2, TSP
-from services.access import gate
-from services.access.errors import Invalid, NotFound
+from services.access.errors import Invalid
 from services.access.principal import Principal
 from services.alarms import listing
 from services.catalog.layer import Layer
 from services.limits.holding import holding
 from services.telemetry import current
-from services.telemetry.devices import measured_layers
-from services.telemetry.features import columns
 from services.telemetry.models import Factor
 
 FACTORS = (PM10, PM25, TSP, "LA", SO2, NO2, O3, CO)
@@ -37,14 +34,6 @@ CLASSES = (
 """The classes in their order, with their colours on the map; a value that reaches its limit is still near it."""
 SHARES, LEVELS = (0.5, 0.8, 1.0, 1.5), (-10.0, -3.0, 0.0, 5.0)
 """Where the classes end: shares of the limit, of sound levels dB above it. Beyond the last lies orange alarm."""
-
-
-def layer_of(principal: Principal) -> Layer:
-    """The layer whose points measure dust; NotFound for who sees none."""
-    for layer in measured_layers():
-        if PM10 in columns(layer) and gate.may(principal, layer):
-            return layer
-    raise NotFound(_("没有您可看的监测点。"))
 
 
 @signed_in
@@ -88,10 +77,10 @@ def told(principal: Principal, layer: Layer, code: str, region: str) -> dict[str
     limits = holding(layer, code, {place.row.pk: place.row.region_id or "" for place in found}, now, CLASS)
     alarms = listing.levels(principal, [place.row.pk for place in found])
     level = factor.averaging == Factor.Averaging.ENERGY
-    points = []
+    spots = []
     for place in found:
         each, limit = place.values[code], limits.get(place.row.pk)
-        points.append({
+        spots.append({
             "id": str(place.row.pk), "name": place.row.name, "place": list(place.row.geom.coords),
             "region": place.row.region.name if place.row.region else "", "value": each.value,
             "at": each.at.timestamp() if each.at else None, "fresh": each.fresh, "alarm": alarms.get(place.row.pk, ""),
@@ -101,12 +90,12 @@ def told(principal: Principal, layer: Layer, code: str, region: str) -> dict[str
     return {
         "layer": layer.key, "factor": code, "column": field.name, "label": field.label, "unit": field.unit,
         "digits": factor.digits, "kind": "level" if level else "share", "steps": LEVELS if level else SHARES,
-        "points": points,
+        "points": spots,
     }  # fmt: skip
 
 
 def _asked(principal: Principal, request: HttpRequest) -> tuple[Layer, dict[str, str], str, str]:
-    layer = layer_of(principal)
+    layer = points.measuring(principal, PM10)
     readable = current.readable(principal, layer, FACTORS)
     known = {code: readable[code].label for code in FACTORS if code in readable}
     code = request.GET.get("factor", next(iter(known), ""))

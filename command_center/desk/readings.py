@@ -10,17 +10,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from command_center.desk import points
+from command_center.desk import measured_files, points
 from command_center.desk.doors import fragment, signed_in, visitor
-from command_center.desk.outputs import attachment
 from command_center.desk.times import Period, period
 from services.access import gate
-from services.access.errors import Invalid, NotFound, TooLarge
+from services.access.errors import Invalid, NotFound
 from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.models import FeatureIndex
-from services.export.sheets import sheet
-from services.export.tables import XLSX_ROWS
 from services.telemetry import roses, tables
 from services.telemetry.devices import visible
 from services.telemetry.models import Factor
@@ -93,34 +90,21 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
     given = (principal, asked.feature.pk, asked.codes)
     if raw:
         count, found = tables.readings(*given, asked.time.begin, asked.time.end)
-        if form == "xlsx" and count > XLSX_ROWS:
-            raise TooLarge(_("共 %(count)d 行，超过 Excel 一张表的 %(most)d 行。请缩小范围，或改用 CSV。")
-                           % {"count": count, "most": XLSX_ROWS})  # fmt: skip
-        headings = [
-            _("设备编号"), _("监测因子"), _("因子编码"), _("时段"), _("监测时间"), _("数值"), _("计量单位"),
-            _("最小值"), _("最大值"), _("累计量"), _("数据标记"), _("质量"), _("接收时间"), _("补传"),
-        ]  # fmt: skip
-        words = {True: _("是"), False: _("否")}
-        rows: Any = (
-            (device.number, asked.known[factor.code], factor.code, str(Span(r.span).label), r.at, r.value, factor.unit,
-             r.low, r.high, r.total, r.flag.strip(), tables.quality(r), r.received_at, words[r.late])
-            for device, factor, r in found
-        )  # fmt: skip
+        named = ((device, factor, asked.known[factor.code], reading) for device, factor, reading in found)
+        headings, rows = measured_files.readings(form, count, named)
     else:
         columns, lines = tables.lines(*given, SPANS[asked.span][1], asked.time.begin, asked.time.end)
         headings = [_("时间"), *(text for column in columns for text in _file_headings(column, asked.known))]
         rows = (
             [_when(at, asked.span), *(value for cell in cells for value in _file_cells(cell))] for at, cells in lines
         )
-    chunks, kind = sheet(form, asked.feature.title, headings, rows)
+    title = asked.feature.title
+    response = measured_files.file(form, title, headings, rows, title, asked.time)
     trail.note(
         principal.id, principal.name, "export", layer=layer.key, object_id=str(asked.feature.pk),
         address=principal.address,
         changes={"format": form, "what": "raw" if raw else asked.span, "factors": asked.codes},
     )  # fmt: skip
-    response = StreamingHttpResponse(chunks, content_type=kind)
-    begin, end = (f"{each.astimezone(ZONE):%Y-%m-%d}" for each in (asked.time.begin, asked.time.end))
-    response.headers["Content-Disposition"] = attachment(f"{asked.feature.title}_{begin}_{end}.{form}")
     return response
 
 

@@ -9,17 +9,14 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from command_center.desk import points
+from command_center.desk import measured_files, points
 from command_center.desk.doors import signed_in, visitor
-from command_center.desk.outputs import attachment
 from command_center.desk.times import Period, period
-from services.access.errors import Refused, TooLarge
+from services.access.errors import Refused
 from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
-from services.export.sheets import sheet
-from services.export.tables import XLSX_ROWS
 from services.telemetry import inventory, stored, tables
 from services.telemetry.models import Device, Factor
 from services.telemetry.spans import ZONE, Span
@@ -84,27 +81,13 @@ def export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     count, found = stored.everything(
         device, asked.chosen, asked.time.begin, asked.time.end, asked.span, asked.judged
     )  # fmt: skip
-    if form == "xlsx" and count > XLSX_ROWS:
-        raise TooLarge(_("共 %(count)d 行，超过 Excel 一张表的 %(most)d 行。请缩小范围，或改用 CSV。")
-                       % {"count": count, "most": XLSX_ROWS})  # fmt: skip
-    headings = [
-        _("设备编号"), _("监测因子"), _("因子编码"), _("时段"), _("监测时间"), _("数值"), _("计量单位"),
-        _("最小值"), _("最大值"), _("累计量"), _("数据标记"), _("质量"), _("接收时间"), _("补传"),
-    ]  # fmt: skip
-    words = {True: _("是"), False: _("否")}
-    rows = (
-        (device.number, str(factor), factor.code, str(Span(r.span).label), r.at, r.value, factor.unit, r.low, r.high,
-         r.total, r.flag.strip(), tables.quality(r), r.received_at, words[r.late])
-        for factor, r in found
-    )  # fmt: skip
-    chunks, kind = sheet(form, _("原始数据"), headings, rows)
+    named = ((device, factor, str(factor), reading) for factor, reading in found)
+    headings, rows = measured_files.readings(form, count, named)
+    response = measured_files.file(form, _("原始数据"), headings, rows, device.number, asked.time)
     trail.note(
         principal.id, principal.name, "export", layer="device", object_id=device.pk, address=principal.address,
         changes={"format": form, "what": "readings", "factors": [factor.code for factor in asked.chosen]},
     )  # fmt: skip
-    response = StreamingHttpResponse(chunks, content_type=kind)
-    begin, end = (f"{each.astimezone(ZONE):%Y-%m-%d}" for each in (asked.time.begin, asked.time.end))
-    response.headers["Content-Disposition"] = attachment(f"{device.number}_{begin}_{end}.{form}")
     return response
 
 

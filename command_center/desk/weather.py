@@ -9,17 +9,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from command_center.desk import figures, regions
+from command_center.desk import figures, points, regions
 from command_center.desk.doors import fragment, signed_in, visitor
 from command_center.desk.readings import COMPASS
-from services.access import gate
-from services.access.errors import Invalid, NotFound
-from services.access.principal import Principal
-from services.catalog.layer import Layer
+from services.access.errors import Invalid
 from services.telemetry import current
 from services.telemetry.current import Now, Place
-from services.telemetry.devices import measured_layers
-from services.telemetry.features import columns
 from services.telemetry.roses import CALM
 
 DIRECTION, SPEED = "a01008", "a01007"
@@ -29,19 +24,11 @@ TEXT = ("name", "region")
 DIGITS = {DIRECTION: 0, "a01006": 2}
 
 
-def layer_of(principal: Principal) -> Layer:
-    """The layer whose points measure the weather; NotFound for who sees none."""
-    for layer in measured_layers():
-        if SPEED in columns(layer) and gate.may(principal, layer):
-            return layer
-    raise NotFound(_("没有您可看的监测点。"))
-
-
 @signed_in
 def page(request: HttpRequest) -> HttpResponse:
     """The points of a ``region``, sorted by ``sort`` (a column, ``-`` before it for the greatest first)."""
     principal = visitor(request)
-    layer, now = layer_of(principal), timezone.now()
+    layer, now = points.measuring(principal, SPEED), timezone.now()
     region = request.GET.get("region", "")
     found = current.places(principal, layer, WEATHER, region, now)
     fields = current.readable(principal, layer, WEATHER)
