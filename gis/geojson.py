@@ -1,10 +1,11 @@
 """GeoJSON out of a queryset as text built in the database; geometries from outside come in by ``gis.incoming``."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
 from django.contrib.gis.db.models.functions import Transform
 from django.db import connections
 from django.db.models import BooleanField, F, Func, Model, QuerySet, TextField
@@ -34,9 +35,8 @@ _QUOTED = ("uuid", "date", "datetime", "text")
 _NEVER_NULL = ("integer", "boolean", "uuid", "date", "datetime", "text", "json")
 """Kinds whose text is null only where the column is."""
 _ESCAPED = "to_json({})::text"
-# Escaping costs most, so it is left out where a look at all of a row's texts at once finds nothing to escape.
-_ODD = """concat({}) COLLATE "C" ~ '["\\\\[:cntrl:]]'"""
-"""Whether a text holds what JSON writes differently."""
+_QUOTES_OF_A_PLACE = 6
+"""In the GeoJSON of every geometry but a collection."""
 _ARGUMENTS = 90
 """PostgreSQL takes a hundred arguments to a function."""
 
@@ -56,6 +56,9 @@ class Page(NamedTuple):
 
 
 NOTHING = Page(b"", 0, None)
+type _Statement = tuple[str, tuple[Any, ...]]
+_odd: set[type[Model]] = set()
+"""Models in whose texts something to escape was found, by process: they are asked for escaped from then on."""
 
 
 def features_text(queryset: QuerySet[Any], **asked: Any) -> str:
@@ -64,9 +67,9 @@ def features_text(queryset: QuerySet[Any], **asked: Any) -> str:
 
 
 def features_page(queryset: QuerySet[Any], **asked: Any) -> Page:
-    """The queryset's rows in its order and slice; one query. ``asked`` is what ``_compiled`` takes."""
-    found = _compiled(queryset, **asked)
-    return Page(*_ask(queryset.db, *found)) if found else NOTHING
+    """The queryset's rows in its order and slice. ``asked`` is what ``_compiled`` takes."""
+    found = _read(queryset, lambda escaped: _compiled(queryset, escaped, **asked))
+    return Page(*found[:3]) if found else NOTHING
 
 
 def counted_page(queryset: QuerySet[Any], offset: int, limit: int, most: int, **asked: Any) -> tuple[Page, int]:
@@ -77,42 +80,72 @@ def counted_page(queryset: QuerySet[Any], offset: int, limit: int, most: int, **
     keys = rows(queryset.order_by()[: most + 1], [position(), "pk"])
     if keys is None:
         return NOTHING, 0
+    properties = tuple(asked.pop("properties").items())
+
+    def statement(escaped: bool) -> _Statement:
+        model: Any = queryset.model
+        sql, params = _chosen(model, queryset.db, escaped, properties, **asked)
+        return (
+            f"WITH hit(place, key) AS MATERIALIZED ({keys.sql}), "
+            "chosen AS (SELECT place FROM hit ORDER BY key OFFSET %s LIMIT %s) "
+            f"SELECT page.*, (SELECT count(*) FROM hit) FROM ({sql}) AS page",
+            (*keys.params, offset, limit, *params),
+        )
+
+    found = _read(queryset, statement)
+    return Page(*found[:3]), found[-1]
+
+
+def _read(queryset: QuerySet[Any], statement: Callable[[bool], _Statement | None]) -> Any:
+    """What a statement gives, which begins with text, number, last key and quotes; None where it is none.
+
+    Escaping costs a third, and hardly a text needs it. So the texts are taken as they are, and all are asked for again
+    where the page holds a backslash, a control character or more quotes than its own.
+    """
     model: Any = queryset.model
-    sql, params = _chosen(model, queryset.db, tuple(asked.pop("properties").items()), **asked)
-    *page, number = _ask(
-        queryset.db,
-        f"WITH hit(place, key) AS MATERIALIZED ({keys.sql}), "
-        "chosen AS (SELECT place FROM hit ORDER BY key OFFSET %s LIMIT %s) "
-        f"SELECT page.*, (SELECT count(*) FROM hit) FROM ({sql}) AS page",
-        (*keys.params, offset, limit, *params),
-    )
-    return Page(*page), number
+    found = _ask(queryset.db, statement(model in _odd))
+    if found and not _plain(found[0], found[3]):
+        _odd.add(model)
+        found = _ask(queryset.db, statement(True))
+    return found
+
+
+def _plain(text: bytes, quotes: int | None) -> bool:
+    """Whether nothing in a text of so many quotes is to be escaped; None is one that is escaped."""
+    if not text or quotes is None:
+        return True
+    characters = np.frombuffer(text, np.uint8)
+    return b"\\" not in text and int(np.count_nonzero(characters == ord('"'))) == quotes and characters.min() >= ord(" ")
 
 
 @lru_cache(maxsize=1024)
 def _chosen(
-    model: type[Model], using: str, properties: tuple[tuple[str, Column], ...], **asked: Any
-) -> tuple[str, tuple[Any, ...]]:
+    model: type[Model], using: str, escaped: bool, properties: tuple[tuple[str, Column], ...], **asked: Any
+) -> _Statement:
     """The query of the features' text of a page whose rows' places are known; the same for every such page."""
     # A row is read where it is stored in half of the time that finding its key takes.
     template = "%(expressions)s = ANY(ARRAY(SELECT place FROM chosen))"
     chosen = Func(position(), template=template, output_field=BooleanField())
     page = model._default_manager.using(using).filter(chosen).order_by("pk")
-    found = _compiled(page, properties=dict(properties), **asked)
+    found = _compiled(page, escaped, properties=dict(properties), **asked)
     assert found is not None
     return found
 
 
 def _compiled(
     queryset: QuerySet[Any],
+    escaped: bool,
     *,
     geom: str | None = "geom",
     properties: Mapping[str, Column],
     srid: int = 4326,
     digits: int | None = None,
     flip: bool = False,
-) -> tuple[str, tuple[Any, ...]] | None:
+) -> _Statement | None:
     """The query of the features' text; None where the queryset is known to be empty.
+
+    It gives text, number and last key, and how many quotes the text has if no value holds any; that is null where the
+    values are escaped, or where nothing can be told from it.
 
     Parameters
     ----------
@@ -138,23 +171,24 @@ def _compiled(
     columns = [f"c{n}" for n in range(len(found.kinds))]
     place = place.format(columns[-1])
     named = list(zip(properties, columns[1:], found.kinds[1:], found.required[1:], strict=False))
+    kinds = {kind for _name, _column, kind, _required in named}
+    escaped = escaped or not kinds.issubset(_TEXTS) or "json" in kinds
     key = "c0" if found.kinds[0] in ("integer", "uuid") else "trim('\"' FROM to_json(c0::text)::text)"
-
-    def feature(escaped: bool) -> str:
-        pieces: list[Piece] = ['{"type":"Feature","id":"', ("", key, ""), '","properties":{']
-        for number, (name, column, kind, required) in enumerate(named):
-            pieces.append("," * bool(number) + json.dumps(name, ensure_ascii=False) + ":")
-            pieces.append(_value(column, kind, required, escaped))
-        return _joined([*pieces, '},"geometry":', ("", f"coalesce({place},'null')", ""), "}"])
-
-    texts = [column for _name, column, kind, _required in named if kind == "text"]
-    odd = _ODD.format(",".join(texts)) if texts else "false"
-    body = f"CASE WHEN odd THEN {feature(True)} ELSE {feature(False)} END" if texts else feature(False)
-    # Offset 0: or the look would be taken for every column again.
-    page = f"(SELECT *, {odd} AS odd FROM ({found.sql}) AS found({','.join(columns)}) OFFSET 0) AS page"
+    pieces: list[Piece] = ['{"type":"Feature","id":"', ("", key, ""), '","properties":{']
+    for number, (name, column, kind, required) in enumerate(named):
+        pieces.append("," * bool(number) + json.dumps(name, ensure_ascii=False) + ":")
+        pieces.append(_value(column, kind, required, escaped))
+    pieces += ['},"geometry":', ("", f"coalesce({place},'null')", ""), "}"]
+    quotes = "null"
+    if "text" in kinds and not escaped:
+        own = sum(part.count('"') for piece in pieces for part in ((piece,) if isinstance(piece, str) else piece[::2]))
+        counts = [f"count(*)*{own}"]
+        counts += [f"count({c})*2" for _n, c, kind, required in named if kind in _QUOTED and not required]
+        counts += [f"count({columns[-1]})*{_QUOTES_OF_A_PLACE}"] * (geom is not None)
+        quotes = "+".join(counts)
     # The last key of an order: there is no max() of uuids, and an aggregate with an order of its own sorts again.
-    last = "(array_agg(c0))[count(*)]"
-    return f"SELECT coalesce(string_agg({body},','),''), count(*), {last} FROM {page}", found.params
+    given = f"coalesce(string_agg({_joined(pieces)},','),''), count(*), (array_agg(c0))[count(*)], {quotes}"
+    return f"SELECT {given} FROM ({found.sql}) AS found({','.join(columns)})", found.params
 
 
 def _value(column: str, kind: str, required: bool, escaped: bool) -> Piece:
@@ -199,10 +233,12 @@ def _place(queryset: QuerySet[Any], geom: str, srid: int, digits: int | None, fl
     return bare, f"ST_AsGeoJSON({text}, {digits:d}, 0)"
 
 
-def _ask(using: str, sql: str, params: tuple[Any, ...]) -> Any:
+def _ask(using: str, statement: _Statement | None) -> Any:
+    if statement is None:
+        return None
     with connections[using].cursor() as cursor:
         cursor.adapters.register_loader("text", _Bytes)
-        cursor.execute(sql, params)
+        cursor.execute(*statement)
         return cursor.fetchone()
 
 

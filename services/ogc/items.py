@@ -119,11 +119,12 @@ def _asked(layer: Layer, fields: Iterable[Described], crs: ServedCRS, geometry: 
 def _links(
     layer: Layer, query: Query, params: QueryDict, address: str, matched: int | None, returned: int
 ) -> list[dict[str, str]]:
-    asked = {name: value for name, value in params.items() if name not in ("f", "offset")}
+    asked = urlencode({name: value for name, value in params.items() if name not in ("f", "offset")})
+    asked += "&" * bool(asked)
 
     def link(rel: str, kind: str, media: str, title: str, offset: int) -> dict[str, str]:
-        params = asked | ({"offset": str(offset)} if offset else {}) | {"f": kind}
-        return {"rel": rel, "type": media, "title": title, "href": f"{address}/items?{urlencode(params)}"}
+        start = f"offset={offset}&" if offset else ""
+        return {"rel": rel, "type": media, "title": title, "href": f"{address}/items?{asked}{start}f={kind}"}
 
     found = [
         link("self", "json", GEOJSON, _("本页（GeoJSON）"), query.offset),

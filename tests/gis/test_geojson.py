@@ -10,6 +10,7 @@ from django.contrib.gis.geos import MultiPolygon, Point, Polygon
 from django.db.models import Count, F, Value
 from django.db.models.functions import Lower, Upper
 
+from gis import geojson
 from gis.fields import STORAGE_SRID
 from gis.geojson import features_text
 from gis.models import Region
@@ -67,6 +68,21 @@ def test_every_character_by_itself(spots, tables):
     )
     assert sorted(row["properties"]["name"] for row in found) == sorted(f"达{c}州" for c in characters)
     assert {row["properties"]["plain"] for row in found} == {"达州"}
+
+
+@pytest.mark.parametrize("odd", ['"', "\\", "\n", "\x1f"])
+def test_a_page_is_asked_for_again_only_where_a_text_needs_escaping(tables, django_assert_num_queries, odd):
+    """What would close a text, or is none, is found in whichever column; from then on such rows are escaped at once."""
+    rows = tables.Spot.objects.order_by("id")
+    tables.Spot.objects.create(id=uuid.UUID(int=1), name="达州", geom=Point(107, 31, srid=STORAGE_SRID))
+    properties = {"name": "name", "at": "at", "day": "day", "number": "number"}
+    geojson._odd.clear()
+    with django_assert_num_queries(1):
+        collect(rows, properties=properties)
+    rows.update(name=f"达{odd}州")
+    for queries in (2, 1):
+        with django_assert_num_queries(queries):
+            assert collect(rows, properties=properties)[0]["properties"]["name"] == f"达{odd}州"
 
 
 def test_numbers_json_does_not_know_do_not_break_it(spots):

@@ -11,6 +11,7 @@ from django.db.models import BooleanField, F, Func, Value
 from django.db.models.expressions import Combinable
 from django.utils.translation import gettext as _
 
+from gis.bounds import Box
 from gis.crs import GEOGRAPHIC_SRIDS, ServedCRS, transform_geometry
 from gis.errors import BoundsError, SpatialError
 from gis.fields import STORAGE_SRID
@@ -56,8 +57,8 @@ def _operand(node: Any, name: str, geometry: str, names: tuple[str, ...], crs: S
     return Value(shape, output_field=GeometryField(srid=STORAGE_SRID))
 
 
-def box(numbers: Sequence[Any], crs: ServedCRS) -> GEOSGeometry:
-    """The area of a bounding box of 4 or 6 numbers in a CRS; across the 180th meridian it has two parts.
+def corners(numbers: Sequence[Any], crs: ServedCRS) -> Box:
+    """West, south, east and north of a bounding box of 4 or 6 numbers, in the CRS; west > east crosses the 180th meridian.
 
     Raises
     ------
@@ -78,9 +79,15 @@ def box(numbers: Sequence[Any], crs: ServedCRS) -> GEOSGeometry:
         raise BoundsError(_("范围框超出经度 ±180°、纬度 ±90°。") + hint, "bbox")
     if west > east and not geographic:
         raise BoundsError(_("范围框无效：西大于东。"), "bbox")
+    return west, south, east, north
+
+
+def box(numbers: Sequence[Any], crs: ServedCRS) -> GEOSGeometry:
+    """The area of a bounding box; across the 180th meridian it has two parts. Raises what ``corners`` raises."""
+    west, south, east, north = corners(numbers, crs)
     parts = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
     shapes = [shapely.box(one, south, other, north) for one, other in parts]
-    if not geographic:
+    if crs.srid not in GEOGRAPHIC_SRIDS:
         # Edges that are straight in a projection are curves in degrees.
         longest = max(east - west, north - south) / 16 or 1.0
         shapes = [transform_geometry(shapely.segmentize(shape, longest), crs.srid) for shape in shapes]
