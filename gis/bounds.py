@@ -72,7 +72,7 @@ class PointWithin(Func):
         super().__init__(F(geom), output_field=BooleanField())
         self.box = box
 
-    def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> Any:
+    def as_sql(self, compiler: Any, connection: Any, *_arguments: Any, **_context: Any) -> Any:
         west, south, east, north = self.box
         (source,) = self.source_expressions
         x, params = compiler.compile(source)

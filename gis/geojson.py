@@ -115,7 +115,8 @@ def _plain(text: bytes, quotes: int | None) -> bool:
     if not text or quotes is None:
         return True
     characters = np.frombuffer(text, np.uint8)
-    return b"\\" not in text and int(np.count_nonzero(characters == ord('"'))) == quotes and characters.min() >= ord(" ")
+    found = int(np.count_nonzero(characters == ord('"')))
+    return found == quotes and b"\\" not in text and bool(characters.min() >= ord(" "))
 
 
 @lru_cache(maxsize=1024)

@@ -87,8 +87,11 @@ class Batch:
         marks: set[tuple[int, int]] = set()
         kept: dict[_Key, _Kept] = {}
         days: set[int] = set()
+        arrivals: dict[tuple[int, int, bool], tuple[int, int]] = {}
+        factors: dict[str, int] = {}
         number_before = at_before = received_before = None
-        at_number = received_number = age = 0
+        at_number = received_number = age = base = 0
+        overdue: tuple[int, ...] = ()
         good, flagged, no_number = int(Quality.GOOD), int(Quality.FLAG), int(Quality.NUMBER)
         for row in rows:
             number, code, at, said_span, value, low, high, total, flag, said_quality, received_at, late = row
@@ -98,8 +101,10 @@ class Batch:
                 number_before, at_before, received_before = number, at, received_at
                 at_number, received_number = _number(at), _number(received_at)
                 age = received_number - at_number
+                arrived = None
                 in_time = device is not None and -AHEAD <= age <= device.back
-                if in_time:
+                if device is not None and in_time:
+                    base, overdue = device.base, device.overdue
                     days.add(at_number // DAY)
             if device is None:
                 self.stored.refused["device"] += 1
@@ -108,22 +113,28 @@ class Batch:
                 self._refuse("clock", row)
                 self.stored.clocks.add(number)
                 continue
-            factor = factor_of(code, number)
+            factor = factors.get(code)
             if factor is None:
-                self._refuse("factor", row)
-                continue
+                if (factor := factor_of(code, number)) is None:
+                    self._refuse("factor", row)
+                    continue
+                factors[code] = factor
             span, quality = SPANS[said_span], QUALITIES[said_quality]
             if value is not None and value - value != 0:
                 value, quality = None, quality or no_number
             if quality == good and flag not in _NORMAL:
                 quality = flagged
-            late = late or age > device.overdue[span]
+            late = late or age > overdue[span]
+            if (kind := (number, span, late)) != arrived:
+                arrived = kind
+                first, last = arrivals.get(kind, (at_number, at_number))
+                arrivals[kind] = min(first, at_number), max(last, at_number)
             key = (number, factor, span, at_number)
             said = (value, low, high, total, flag or " ", quality, received_number, late)
             before = kept.setdefault(key, said)
             if before is not said:
                 self._judge(kept, key, before, said)
-            elif span == device.base:
+            elif span == base:
                 marks.add((number, at_number - at_number % _HOUR))
         keys = sorted(kept)
         newest = _newest(keys)
@@ -133,7 +144,10 @@ class Batch:
         """Of each device and factor the newest."""
         self.hours = [_MARK.pack(3, 4, device, 2, Span.HOUR, 8, at) for device, at in marks]
         """The hours that have to be computed again."""
-        self.arrivals = _arrivals(keys, kept)
+        self.arrivals = [
+            _ARRIVAL.pack(5, 4, device, 2, span, 8, first, 8, last, 1, late)
+            for (device, span, late), (first, last) in arrivals.items()
+        ]
         """What there is to judge."""
         ends = [_EPOCH + timedelta(days=day + more) for day in days for more in (0, 1)]
         # A day of UTC may lie in two months of China.
@@ -182,21 +196,6 @@ def _newest(keys: list[_Key]) -> set[_Key]:
         if best is None or key[3] > best[3]:
             found[of] = key
     return set(found.values())
-
-
-def _arrivals(keys: list[_Key], kept: dict[_Key, _Kept]) -> list[bytes]:
-    """From when to when values came, by device, span and whether they are late."""
-    found: dict[tuple[int, int, bool], tuple[int, int]] = {}
-    for key in keys:
-        device, _factor, span, at = key
-        name = (device, span, kept[key][7])
-        low, high = found.get(name, (at, at))
-        if at <= low or at >= high:
-            found[name] = (min(low, at), max(high, at))
-    return [
-        _ARRIVAL.pack(5, 4, device, 2, span, 8, low, 8, high, 1, late)
-        for (device, span, late), (low, high) in found.items()
-    ]
 
 
 def _number(at: datetime) -> int:

@@ -52,9 +52,10 @@ def _against_copy(to: psycopg.Connection) -> tuple[float, float]:
     for turn in range(ROUNDS + 1):
         batches = [
             [
-                Row(number, code, at, "real", 50.0 + number % 7, None, None, None, "N", "", at + timedelta(seconds=61))
+                Row(number, code, at, "real", 50.0 + number % 7, None, None, None, "N", "", received)
                 for number in numbers
                 for at in (begin + timedelta(minutes=20 * turn + minute, seconds=number % 60),)
+                for received in (at + timedelta(seconds=61),)
                 for code in devices.CODES
             ]
             for minute in range(10)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -48,20 +49,27 @@ def following(link: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> Iter
     assert not thread.is_alive()
 
 
+@pytest.fixture
+def monitor(link: psycopg.Connection) -> Iterator[UUID]:
+    """A monitor of the demo city, which is as before once nobody shows readings any more."""
+    columns = "pm10, measured_at, state"
+    before = link.execute(f"select id, {columns} from environment_monitor order by id limit 1").fetchone()
+    assert before is not None
+    yield before[0]
+    link.execute(f"update environment_monitor set ({columns}) = (%s, %s, %s) where id = %s", [*before[1:], before[0]])
+
+
 def test_a_stored_reading_wakes_whoever_shows_it(
-    link: psycopg.Connection, device: Callable[..., int], following: None
+    link: psycopg.Connection, device: Callable[..., int], monitor: UUID, following: None
 ) -> None:
-    row = link.execute("select id, pm10 from environment_monitor order by id limit 1").fetchone()
-    assert row is not None
     now = timezone.now()
-    number = device(feature=row[0])
+    number = device(feature=monitor)
     Store(link).write([reading(number, now, 123.25, received_at=now + timedelta(seconds=1))])
     until = time.monotonic() + 10
     shown = None
     while shown != (123.25,) and time.monotonic() < until:
-        shown = link.execute("select pm10 from environment_monitor where id = %s", [row[0]]).fetchone()
+        shown = link.execute("select pm10 from environment_monitor where id = %s", [monitor]).fetchone()
         time.sleep(0.05)
-    link.execute("update environment_monitor set pm10 = %s where id = %s", [row[1], row[0]])
     assert shown == (123.25,)
 
 

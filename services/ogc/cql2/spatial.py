@@ -58,7 +58,9 @@ def _operand(node: Any, name: str, geometry: str, names: tuple[str, ...], crs: S
 
 
 def corners(numbers: Sequence[Any], crs: ServedCRS) -> Box:
-    """West, south, east and north of a bounding box of 4 or 6 numbers, in the CRS; west > east crosses the 180th meridian.
+    """West, south, east and north of a bounding box of 4 or 6 numbers, in the CRS.
+
+    West is greater than east where it crosses the 180th meridian.
 
     Raises
     ------

@@ -95,7 +95,6 @@ class Road:
         before = log.stat().st_size if log.exists() else 0
         self.gateway.start(lambda: b"mqtt on" in log.read_bytes()[before:])
 
-
     def check(self, number: str, wanted: int, taken: int) -> None:
         """I1 and I2: all readings of a box are stored, each once; else say on which side of the broker they are."""
         rows = stored(self.server, "mqtt", number)

@@ -62,13 +62,13 @@ def ip(*arguments: str) -> None:
 
 @pytest.fixture
 def network(machine: Machine) -> Iterator[Network]:
-    subprocess.run(["ip", "netns", "delete", SPACE], capture_output=True)
+    _remove()
     try:
         ip("netns", "add", SPACE)
         ip("link", "add", HERE, "type", "veth", "peer", "name", THERE, "netns", SPACE)
         inside("link", "set", THERE, "up")
     except (OSError, subprocess.CalledProcessError) as error:
-        subprocess.run(["ip", "link", "delete", HERE], capture_output=True)
+        _remove()
         pytest.skip(f"a network of its own needs root, ip and the right to make and to enter one: {error}")
     ip("addr", "add", f"{NEAR}/30", "dev", HERE)
     ip("link", "set", HERE, "up")
@@ -81,7 +81,13 @@ def network(machine: Machine) -> Iterator[Network]:
     finally:
         relay.kill()
         relay.wait(10)
-        ip("netns", "delete", SPACE)
+        _remove()
+
+
+def _remove() -> None:
+    # The wire first: with its space it would go some time later, and until then there cannot be another one.
+    for what, name in (("link", HERE), ("netns", SPACE)):
+        subprocess.run(["ip", what, "delete", name], capture_output=True)
 
 
 def _answers() -> bool:
