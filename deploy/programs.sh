@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 PORTS='PORT LIVE_PORT HJ212_PORT JT808_PORT HTTP_PORT MQTT_PORT EXISTING_PORT'
+WORKER=(python -m celery -A command_center worker --loglevel INFO --without-gossip --without-mingle)
 
 # start_program NAME: on the ports that the environment names.
 start_program() {
@@ -16,7 +17,9 @@ start_program() {
       command=(python -m granian --interface asgi command_center.live:application --host 127.0.0.1 --port "$LIVE_PORT"
         --workers 1 --no-ws --workers-kill-timeout 2 --respawn-failed-workers)
       ;;
-    worker) command=(python -m celery -A command_center worker --concurrency 3 --loglevel INFO --without-gossip --without-mingle) ;;
+    # Two kinds of workers: what people wait for is held up by no slow report, pull or message.
+    worker) command=("${WORKER[@]}" --queues interactive --hostname interactive@%h --concurrency 2) ;;
+    background) command=("${WORKER[@]}" --queues background --hostname background@%h --concurrency 3) ;;
     gateway) command+=("hj212:$HJ212_PORT" "jt808:$JT808_PORT" "http:$HTTP_PORT" "mqtt:$MQTT_PORT") ;;
     simulator)
       command=(python manage.py simulate --register 60 --works 11 --past 72 --port "$HJ212_PORT" --interval 20

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from services.access.errors import AccessError, Conflict, NotFound
 from services.access.principal import SYSTEM, Principal, principal_of
 from services.operations.models import Job
+from services.operations.queues import INTERACTIVE
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ def dismiss(principal: Principal, pk: str | UUID) -> Job:
     return row
 
 
-@shared_task(name="operations.run", acks_late=True, reject_on_worker_lost=True)
+@shared_task(name="operations.run", queue=INTERACTIVE, acks_late=True, reject_on_worker_lost=True)
 def run(pk: str) -> None:
     """Do a job once: a second delivery finds it started and leaves it."""
     now = timezone.now()
