@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,20 +13,24 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import signed_in, visitor
 from command_center.desk.outputs import attachment
+from layers.environment.models import Monitor
 from layers.projects.models import Project
 from layers.video.models import Camera
 from services.access import actions, gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
+from services.alarms.resting import resting
 from services.audit import trail
 from services.catalog.layer import Layer, registry
 from services.export.sheets import sheet
 from services.telemetry.models import Device
+from services.telemetry.spans import ZONE
 
 SIZE = 20
 """Sites of a page."""
@@ -44,6 +49,11 @@ class Watch:
     device: Device | None
     off_duty: bool
     may_change: bool
+
+    @property
+    def until(self) -> datetime | None:
+        """When it will be on duty again by itself; None where somebody has to put it back."""
+        return self.row.off_duty_until if self.is_monitor and self.off_duty else None
 
     @property
     def is_monitor(self) -> bool:
@@ -125,11 +135,27 @@ def duty(request: HttpRequest, pk: UUID) -> HttpResponse:
     reason = request.POST.get("reason", "").strip()
     if off and not 0 < len(reason) <= MOST_REASON:
         raise Invalid(_("请填写停止值守的原因（不超过200字）。"), {"reason": [_("必填")]})
-    values = {"off_duty": off, "off_duty_reason": reason if off else ""}
+    values = {
+        "off_duty": off, "off_duty_reason": reason if off else "",
+        "off_duty_until": _until(request.POST.get("until", "").strip()) if off else None,
+    }  # fmt: skip
     actions.change(principal, _layer("monitors"), pk, values)
     messages.success(request, _("已停止值守，期间不产生告警。") if off else _("已恢复值守。"))
     back = request.POST.get("back", "")
     return HttpResponseRedirect("/desk/monitoring" + (f"?{back}" if back and "\n" not in back else ""))
+
+
+def _until(text: str) -> datetime | None:
+    """The end that was typed, by China's clock; None where it was left empty."""
+    if not text:
+        return None
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise Invalid(_("填写的内容有误。"), {"until": [_("请填写日期和时间。")]})
+    return found if timezone.is_aware(found) else found.replace(tzinfo=ZONE)
 
 
 @signed_in
@@ -139,7 +165,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
     gate.require(principal, _layer("monitors"), "export")
     form = request.GET.get("format", "xlsx")
     headings = [
-        _("工地"), _("类型"), _("编号"), _("名称"), _("安装部位"), _("状态"), _("值守"), _("最近上报"),
+        _("工地"), _("类型"), _("编号"), _("名称"), _("安装部位"), _("状态"), _("值守"), _("停止值守至"), _("最近上报"),
         _("上报间隔（秒）"), _("小时值来源"), _("厂家"),
     ]  # fmt: skip
     chunks, kind = sheet(form, _("监控管理"), headings, _lines(principal, _query(request)))
@@ -166,9 +192,14 @@ def _lines(principal: Principal, query: dict[str, str]) -> Iterator[list[Any]]:
                 site.project.name if site.project else "", watch.layer.singular, watch.row.code, watch.row.name,
                 watch.row.get_spot_display(), watch.row.get_state_display(),
                 _("停止值守") if watch.off_duty else _("值守"),
-                timezone.localtime(seen).replace(tzinfo=None, microsecond=0) if seen else None,
+                _plain(watch.until), _plain(seen),
                 device.interval if device else None, device.get_base_display() if device else "", watch.row.maker,
             ]  # fmt: skip
+
+
+def _plain(moment: datetime | None) -> datetime | None:
+    """A time as a sheet holds it: by China's clock, without a zone."""
+    return moment.astimezone(ZONE).replace(tzinfo=None, microsecond=0) if moment else None
 
 
 def _sites(principal: Principal, query: dict[str, str]) -> QuerySet[Any]:
@@ -177,7 +208,7 @@ def _sites(principal: Principal, query: dict[str, str]) -> QuerySet[Any]:
     rows = rows.annotate(
         n_monitors=_number(principal, "monitors", Q()),
         n_monitors_off=_number(principal, "monitors", ~Q(state="online")),
-        n_resting=_number(principal, "monitors", Q(off_duty=True)),
+        n_resting=_number(principal, "monitors", resting(Monitor)),
         n_watching=_number(principal, "cameras", ~Q(state=Camera.State.RETIRED)),
         n_cameras_off=_number(principal, "cameras", Q(state__in=["offline", "fault"])),
     )
@@ -245,7 +276,7 @@ def _watches(principal: Principal, rows: dict[str, QuerySet[Any]]) -> list[Watch
     return [
         Watch(
             _layer(key), row, devices.get(row.pk),
-            row.off_duty if key == "monitors" else row.state == Camera.State.RETIRED, row.pk in changeable[key],
+            row.resting if key == "monitors" else row.state == Camera.State.RETIRED, row.pk in changeable[key],
         )
         for key, row in found
     ]  # fmt: skip
@@ -255,7 +286,7 @@ def _cards(principal: Principal) -> list[tuple[str, Any, str, str]]:
     """Label, figure, filter and tone of the figures above the list."""
     monitors, cameras = (gate.restrict(principal, _layer(key)) for key in ("monitors", "cameras"))
     m = monitors.aggregate(
-        n=Count("pk"), online=Count("pk", filter=Q(state="online")), resting=Count("pk", filter=Q(off_duty=True))
+        n=Count("pk"), online=Count("pk", filter=Q(state="online")), resting=Count("pk", filter=resting(Monitor))
     )
     c = cameras.exclude(state=Camera.State.RETIRED).aggregate(
         n=Count("pk"), online=Count("pk", filter=Q(state="online"))

@@ -29,7 +29,7 @@ class Monitors(Layer):
     panel = (
         "code", "state", "spot", "project", "region", "measured_at", "pm10", "pm25", "tsp", "noise", "temperature",
         "humidity", "pressure", "wind_speed", "wind_direction", "so2", "no2", "o3", "co", "maker", "installed_on",
-        "off_duty", "off_duty_reason",
+        "off_duty", "off_duty_reason", "off_duty_until",
     )  # fmt: skip
     columns = ("code", "name", "state", "project", "region", "pm10", "pm25", "noise", "measured_at")
     tabs = (

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -43,6 +44,7 @@ class Monitor(Feature):
     topic = "dust"
     presence = (State.ONLINE, State.OFFLINE)
     rested_by = "off_duty"
+    rested_until = "off_duty_until"
 
     code = models.CharField(_("设备编号（MN）"), max_length=32, unique=True)
     geom = PointField(_("位置"), null=True, blank=True)
@@ -76,6 +78,9 @@ class Monitor(Feature):
         help_text=_("停止值守期间照常接收数据，不产生告警；须写明原因。"),
     )
     off_duty_reason = models.CharField(_("停止值守原因"), max_length=200, blank=True, db_default="")
+    off_duty_until = models.DateTimeField(
+        _("停止值守至"), null=True, blank=True, help_text=_("到时自动恢复值守；留空则一直停止值守，直到人工恢复。")
+    )
 
     class Meta:
         verbose_name = _("扬尘噪声监测设备")
@@ -94,6 +99,22 @@ class Monitor(Feature):
     def clean(self) -> None:
         if self.off_duty and not self.off_duty_reason.strip():
             raise ValidationError({"off_duty_reason": _("请填写停止值守的原因。")})
+        until = self.off_duty_until
+        if self.off_duty and isinstance(until, datetime):
+            if timezone.is_naive(until):
+                raise ValidationError({"off_duty_until": _("请写明时区。")})
+            if until <= timezone.now():
+                # What ended by itself since it was stored is no mistake of whoever changes another value now.
+                if not type(self).objects.filter(pk=self.pk, off_duty=True, off_duty_until=until).exists():
+                    raise ValidationError({"off_duty_until": _("应晚于现在。")})
+                self.off_duty = False
+        if not self.off_duty:
+            self.off_duty_reason, self.off_duty_until = "", None
+
+    @property
+    def resting(self) -> bool:
+        """Whether it is off duty now: what has an end ends by itself."""
+        return self.off_duty and (self.off_duty_until is None or self.off_duty_until > timezone.now())
 
     @classmethod
     def limit_stages(cls, features: Collection[UUID]) -> dict[UUID, Stages]:

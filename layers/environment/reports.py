@@ -311,7 +311,7 @@ _STANDING = """
 with seen as ({seen})
 select a.id, count(*) filter (where s.layer = 'monitors'),
     count(*) filter (where s.layer = 'monitors' and m.state = 'online'),
-    count(*) filter (where s.layer = 'monitors' and m.off_duty),
+    count(*) filter (where s.layer = 'monitors' and m.off_duty and coalesce(m.off_duty_until > now(), true)),
     avg(m.pm10) filter (where m.measured_at > now() - interval '{fresh}'),
     max(m.pm10) filter (where m.measured_at > now() - interval '{fresh}'),
     count(*) filter (where s.layer = 'projects'), count(*) filter (where s.layer = 'cameras'),

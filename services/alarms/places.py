@@ -12,6 +12,7 @@ from django.utils.functional import cached_property
 from gis.models import code_prefix
 from services.alarms.folding import Judge
 from services.alarms.models import Rule
+from services.alarms.resting import resting
 from services.catalog.layer import registry
 from services.limits import tables
 from services.limits.rows import Limit, day_of, limit_at
@@ -66,15 +67,11 @@ def places(devices: Iterable[int]) -> dict[int, Place]:
             continue
         known = standings(layer, {p.feature for p in some if p.feature})
         found.update((p.device, p._replace(standing=known[p.feature])) for p in some if p.feature)
-        # A feature model names the field that says that it is off duty: nothing is judged there until it is back.
-        name = getattr(layer.model, "rested_by", "")
-        if name:
-            resting = set(
-                layer.rows().filter(pk__in=[p.feature for p in some], **{name: True}).values_list("pk", flat=True)
-            )
-            for place in some:
-                if place.feature in resting:
-                    del found[place.device]
+        off = layer.rows().filter(resting(layer.model), pk__in=[p.feature for p in some])
+        resting_now = set(off.values_list("pk", flat=True))
+        for place in some:
+            if place.feature in resting_now:
+                del found[place.device]
     return found
 
 

@@ -1,4 +1,4 @@
-"""What time alone brings about: devices that fell silent, reports that ceased, deadlines that passed."""
+"""What time alone brings about: devices that fell silent, reports that ceased, deadlines, the end of off duty."""
 
 from collections import defaultdict
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from django.utils import timezone
 from services.alarms import telling
 from services.alarms.models import URGENCY, Act, Deadline, Episode, Report, Rule
 from services.alarms.places import Place, Rules, places
+from services.alarms.resting import put_back
 from services.limits.rows import ZONE, day_of, period_of
 from services.telemetry.partitions import raw
 
@@ -25,6 +26,7 @@ def sweep(now: datetime | None = None, since: datetime | None = None) -> int:
     ``since``: from when on the product has run. While it was down it heard nobody, and no device was silent for that.
     """
     moment = now or timezone.now()
+    put_back(moment)
     return silence(moment, since) + reports(moment) + deadlines(moment)
 
 
