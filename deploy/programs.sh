@@ -23,7 +23,7 @@ start_program() {
     gateway) command+=("hj212:$HJ212_PORT" "jt808:$JT808_PORT" "http:$HTTP_PORT" "mqtt:$MQTT_PORT") ;;
     simulator)
       command=(python manage.py simulate --register 60 --works 11 --past 72 --port "$HJ212_PORT" --interval 20
-        --trucks 10 --to projects --history 4 --jt808-port "$JT808_PORT" --existing-port "$EXISTING_PORT"
+        --trucks 10 --to projects --walkers 8 --history 4 --jt808-port "$JT808_PORT" --existing-port "$EXISTING_PORT"
         --boxes 4 --web "http://127.0.0.1:$PORT" --memory "$STATE/witness")
       ;;
   esac

@@ -1,4 +1,4 @@
-"""A fleet of simulated vehicles: which features drive, from where to where, and along which way."""
+"""Simulated vehicles and people on foot: which features move, from where to where, and along which way."""
 
 import itertools
 import math
@@ -32,7 +32,7 @@ def fleet(
     """
     goals = list(_places(registry.get(to))) if to else []
     trucks = []
-    for place, (device, plate, home) in enumerate(itertools.islice(_drivers(number, interval), number), 1):
+    for place, (device, plate, home) in enumerate(_movers(number, interval, on_foot=False), 1):
         chance = random.Random(device.number)
         near = [goal for goal in goals if 1500 < GEOD.inv(*home, *goal)[2] < FARTHEST]
         goal = chance.choice(near) if near else _moved(home, chance.uniform(0, 360), chance.uniform(3000, 9000))
@@ -59,6 +59,18 @@ def fleet(
     return trucks
 
 
+def walkers(number: int, interval: float, told: Told, *, history: timedelta = timedelta(0)) -> list[Truck]:
+    """Terminals of so many people, each of whom walks to and fro on the site and stands now and then."""
+    found = []
+    for device, code, home in _movers(number, interval, on_foot=True):
+        chance = random.Random(device.number)
+        begin, end = (_moved(home, chance.uniform(0, 360), chance.uniform(15, 60)) for _end in range(2))
+        stands = (chance.uniform(60, 400), chance.uniform(60, 400))
+        route = Route(winding(begin, end, chance, 15), chance.uniform(2.5, 4.5), stands, chance.uniform(0, 600))
+        found.append(Truck(device.number, code, route, interval=interval, told=told, history=history))
+    return found
+
+
 def winding(start: Place, end: Place, chance: random.Random, leg: float = 400) -> list[Place]:
     """A line from one place to another that bends as a road does."""
     heading, _back, metres = GEOD.inv(*start, *end)
@@ -73,20 +85,24 @@ def winding(start: Place, end: Place, chance: random.Random, leg: float = 400) -
     return [*line, end]
 
 
-def _drivers(number: int, interval: float) -> Iterator[tuple[Device, str, Place]]:
-    """Features that move, with the terminal of each, registered where it has none, and its home."""
-    for layer in moving_layers():
-        home = _home(layer)
-        devices = {device.feature: device for device in Device.objects.filter(protocol=Device.Protocol.JT808)}
-        for row in layer.rows().exclude(**{home: None}).order_by("pk").values("pk", "code", "name", home)[:number]:
-            device = devices.get(row["pk"])
-            if device is None:
-                device = Device.objects.create(
-                    protocol=Device.Protocol.JT808, number=f"1480{row['pk'].int % 10**7:07}", name=row["name"][:100],
-                    feature=row["pk"], state=Device.State.ACTIVE, interval=max(1, round(interval)),
-                    approved_at=timezone.now(),
-                )  # fmt: skip
-            yield device, row["code"], (row[home].x, row[home].y)
+def _movers(number: int, interval: float, *, on_foot: bool) -> Iterator[tuple[Device, str, Place]]:
+    """So many features that drive, or walk, with the terminal of each, registered where it has none, and its home."""
+    layers = [layer for layer in moving_layers() if layer.model.moves.on_foot == on_foot]  # type: ignore[attr-defined]
+    return itertools.islice(itertools.chain.from_iterable(_of(layer, number, interval) for layer in layers), number)
+
+
+def _of(layer: Layer, number: int, interval: float) -> Iterator[tuple[Device, str, Place]]:
+    home = _home(layer)
+    devices = {device.feature: device for device in Device.objects.filter(protocol=Device.Protocol.JT808)}
+    for row in layer.rows().exclude(**{home: None}).order_by("pk").values("pk", "code", "name", home)[:number]:
+        device = devices.get(row["pk"])
+        if device is None:
+            device = Device.objects.create(
+                protocol=Device.Protocol.JT808, number=f"1480{row['pk'].int % 10**7:07}", name=row["name"][:100],
+                feature=row["pk"], state=Device.State.ACTIVE, interval=max(1, round(interval)),
+                approved_at=timezone.now(),
+            )  # fmt: skip
+        yield device, row["code"], (row[home].x, row[home].y)
 
 
 def _home(layer: Layer) -> str:

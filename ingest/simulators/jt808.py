@@ -99,7 +99,7 @@ class Truck:
             off = self.chance.gauss(0, JITTER["jitter" in self.faults] / 1.5)
             lon, lat, _back = GEOD.fwd(lon, lat, self.chance.uniform(0, 360), abs(off))
             if kmh:
-                kmh = max(6.0, self.chance.gauss(kmh, 4))
+                kmh = max(kmh / 2, self.chance.gauss(kmh, kmh / 10))
             at = self.reached.replace(microsecond=0)
             self.unsent.append(
                 Position(at, lon, lat, 300, round(kmh, 1), round(heading) % 360, FIXED | (ACC if kmh else 0), 0)

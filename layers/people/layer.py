@@ -2,8 +2,8 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from layers.people.models import Certificate, Person, Training
-from services.catalog.layer import Layer, Scope, Tab, register
+from layers.people.models import Certificate, Handover, Locator, Person, Training
+from services.catalog.layer import Layer, Scope, Tab, Topic, register
 from styles import Categorized, Icon
 
 
@@ -31,6 +31,7 @@ class People(Layer):
     tabs = (
         Tab(Certificate, ("kind", "number", "issued_by", "issued_on", "valid_until")),
         Tab(Training, ("held_on", "subject", "hours", "held_by", "result")),
+        Topic("location", _("实时定位")),
     )
     filters = ("kind", "state", "title", "enterprise__region", "employed_on")
     search = ("code", "name", "trade", "enterprise__name")
@@ -44,3 +45,38 @@ class People(Layer):
     private = ("id_number", "phone")
     zoom = 12
     covers = ("DZ-034", "FJ-365", "HZ-007")
+
+
+@register
+class Locators(Layer):
+    """Helmets, badges and handhelds of workers at their latest position; the colour shows who moves, stands or is off.
+
+    Where somebody is concerns few: inspectors and the public do not see this layer.
+    """
+
+    model = Locator
+    group = _("工地监管")
+    scope = Scope(region="project__region", organisation="person__enterprise")
+    style = Categorized(
+        "state",
+        {
+            Locator.State.MOVING: Icon("locator", "#2b8a3e"),
+            Locator.State.STILL: Icon("locator", "#1864ab"),
+            Locator.State.OFFLINE: Icon("locator", "#6b7a90"),
+        },
+        label="code",
+    )
+    panel = ("code", "state", "kind", "person", "project", "worn_since", "speed", "heading", "located_at")
+    columns = ("code", "kind", "person", "project", "state", "speed", "located_at")
+    tabs = (Tab(Handover, ("taken_at", "returned_at", "person", "note")),)
+    filters = ("state", "kind", "project__region", "located_at")
+    search = ("code", "name", "person__name", "project__name")
+    stats = ("state", "kind", "project__region")
+    grants = {
+        "commander": "view",
+        "supervisor": "view create change delete export import",
+        "contractor": "view create change",
+    }
+    time = "located_at"
+    zoom = 12
+    covers = ("LN-297",)

@@ -2,14 +2,18 @@
 
 from typing import Any
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Concat, Left, Right
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from gis.fields import PointField
 from layers.people.rules import validate_identity_number
 from services.catalog.models import Feature, Record
+from services.catalog.moves import Moves
+from services.catalog.quantities import Quantity
 
 
 def masked(name: str, first: int, hidden: int, label: Any) -> models.GeneratedField:
@@ -140,3 +144,75 @@ class Training(Record):
                 condition=Q(hours__gt=0), name="training_hours_positive", violation_error_message=_("学时应大于零。")
             )
         ]
+
+
+class Locator(Feature):
+    """What somebody on a site carries to be found, at its latest position; its code is the number on it."""
+
+    class State(models.TextChoices):
+        MOVING = "moving", _("移动")
+        STILL = "still", _("静止")
+        OFFLINE = "offline", _("离线")
+
+    class Kind(models.TextChoices):
+        HELMET = "helmet", _("智能安全帽")
+        BADGE = "badge", _("定位工牌")
+        HANDHELD = "handheld", _("手持终端")
+
+    moves = Moves("speed", "heading", driving=State.MOVING, standing=State.STILL, offline=State.OFFLINE, on_foot=True)
+    of = "person"
+    topic = "location"
+
+    # It belongs to the region of its site, wherever it is carried.
+    region = None
+
+    code = models.CharField(_("终端编号"), max_length=30, unique=True)
+    geom = PointField(_("位置"), null=True, blank=True)
+    state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.OFFLINE)
+    kind = models.CharField(_("终端类型"), max_length=12, choices=Kind.choices, default=Kind.HELMET)
+    person = models.ForeignKey(Person, models.CASCADE, verbose_name=_("佩戴人员"), related_name="locators")
+    project = models.ForeignKey("projects.Project", models.PROTECT, verbose_name=_("所在工程"), related_name="locators")
+    worn_since = models.DateField(_("领用日期"), null=True, blank=True)
+    speed = Quantity(_("速度"), unit="km/h", validators=[MinValueValidator(0)])
+    heading = Quantity(_("航向"), unit="°", validators=[MinValueValidator(0), MaxValueValidator(360)])
+    located_at = models.DateTimeField(_("定位时间"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("人员定位终端")
+        verbose_name_plural = pgettext_lazy("plural", "人员定位终端")
+        indexes = [models.Index(fields=["state"], name="locator_state")]
+        constraints = [
+            models.CheckConstraint(
+                condition=(Q(heading=None) | Q(heading__range=(0, 360))) & (Q(speed=None) | Q(speed__gte=0)),
+                name="locator_motion_possible",
+                violation_error_message=_("航向应在 0° 至 360° 之间，速度不得为负。"),
+            )
+        ]
+
+
+class Handover(Record):
+    """Who carried a terminal from when to when: a position says where the terminal was, this says who had it."""
+
+    of = "locator"
+
+    locator = models.ForeignKey(Locator, models.CASCADE, verbose_name=_("定位终端"), related_name="handovers")
+    person = models.ForeignKey(Person, models.CASCADE, verbose_name=_("佩戴人员"), related_name="+")
+    taken_at = models.DateTimeField(_("领用时间"))
+    returned_at = models.DateTimeField(_("归还时间"), null=True, blank=True)
+    note = models.CharField(_("说明"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("领用记录")
+        verbose_name_plural = pgettext_lazy("plural", "领用记录")
+        ordering = ["-taken_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(returned_at=None) | Q(returned_at__gt=F("taken_at")),
+                name="handover_times_in_order",
+                violation_error_message=_("归还时间应在领用时间之后。"),
+            ),
+            models.UniqueConstraint(
+                fields=["locator"], condition=Q(returned_at=None), name="locator_with_one_person",
+                violation_error_message=_("该终端尚未归还。"),
+            ),
+        ]  # fmt: skip

@@ -1,6 +1,8 @@
-"""People of the demo city; their identity numbers name an area that does not exist."""
+"""People of the demo city, and what some carry on site; identity numbers name an area that does not exist."""
 
-from layers.people.models import Certificate, Person, Training
+from typing import Any
+
+from layers.people.models import Certificate, Handover, Locator, Person, Training
 from layers.people.rules import check_digit
 from services.catalog.demo import DemoCity
 
@@ -27,6 +29,7 @@ TRADES = {
     Kind.SITE: ("施工员", "质量员", "材料员", "资料员"),
     Kind.TESTING: ("见证取样", "主体结构", "地基基础"),
 }
+ON_SITE = {Kind.LABOUR, Kind.SPECIAL, Kind.SITE, Kind.SAFETY, Kind.PROJECT_HEAD}
 SUBJECTS = ("三级安全教育", "高处作业安全专题", "扬尘防治专题", "质量通病防治", "应急救援演练", "消防安全")
 
 
@@ -74,3 +77,25 @@ def seed(city: DemoCity) -> None:
     city.load(Person, people)
     city.load(Certificate, certificates)
     city.load(Training, trainings)
+    _locators(city, people)
+
+
+def _locators(city: DemoCity, people: list[dict[str, Any]]) -> None:
+    """Workers of a few sites carry helmets and badges."""
+    places = {row["id"]: row["place"] for row in city.features("projects.Project", state="active")}
+    on_site = [row for row in people if row["project"] in places and row["kind"] in ON_SITE]
+    locators, handovers = [], []
+    for n, row in enumerate(on_site[: city.count(40, bench=2000)]):
+        key, taken = city.new_id(), city.moment(-900, -72)
+        offline = city.chance(0.15)
+        kind = city.pick({Locator.Kind.HELMET: 6, Locator.Kind.BADGE: 3, Locator.Kind.HANDHELD: 1})
+        locators.append({
+            "id": key, "code": f"DW{n + 1:06}", "name": f"{n + 1}号定位终端", "kind": kind, "person": row["id"],
+            "project": row["project"], "geom": city.near(places[row["project"]], 60).geom,
+            "state": Locator.State.OFFLINE if offline else Locator.State.STILL, "worn_since": taken.date(),
+            "speed": 0.0, "heading": city.random.randrange(0, 360, 5),
+            "located_at": city.moment(-3, -1) if offline else city.moment(-0.05, 0),
+        })  # fmt: skip
+        handovers.append({"locator": key, "person": row["id"], "taken_at": taken, "note": ""})
+    city.load(Locator, locators)
+    city.load(Handover, handovers)

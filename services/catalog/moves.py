@@ -1,4 +1,4 @@
-"""What moves: the declaration by which positions find the columns of a feature that drives about."""
+"""What moves: the declaration by which positions find the columns of a feature that drives or walks about."""
 
 from dataclasses import dataclass
 
@@ -18,3 +18,5 @@ class Moves:
     driving: str
     standing: str
     offline: str
+    on_foot: bool = False
+    """Walks: it moves from another speed on than a vehicle."""

@@ -36,7 +36,8 @@ def write(link: psycopg.Connection | None = None, since: datetime | None = None)
 
 def _filled(query: str, layer: Layer) -> sql.Composed:
     moves = layer.model.moves  # type: ignore[attr-defined]
-    columns = {"table": layer.model._meta.db_table, "geom": layer.geom} | {
+    least = "walking_kmh" if moves.on_foot else "moving_kmh"
+    columns = {"table": layer.model._meta.db_table, "geom": layer.geom, "least": least} | {
         name: str(layer.field[of].field.column)
         for name, of in (("at", layer.time), ("speed", moves.speed), ("heading", moves.heading))
     }
@@ -60,15 +61,15 @@ _STATES = """
 update {table} f set state = v.state from (
     select d.feature,
         case when not bool_or(p.online) then {offline}
-            when f.{speed} >= r.moving_kmh then {driving}
+            when f.{speed} >= r.least then {driving}
             when f.state in ({driving}, {offline}) then {standing}
             else f.state end as state
     from telemetry_device d
     join telemetry_presence p on p.device_id = d.id
     join {table} f on f.id = d.feature
-    cross join (select moving_kmh from positions_rule where valid_from <= current_date
+    cross join (select {least} as least from positions_rule where valid_from <= current_date
         order by valid_from desc limit 1) r
     where d.state = 'active' and d.protocol = 'jt808' and (%(since)s::timestamptz is null or p.seen_at >= %(since)s)
-    group by d.feature, f.id, r.moving_kmh
+    group by d.feature, f.id, r.least
 ) v
 where f.id = v.feature and f.state <> v.state"""

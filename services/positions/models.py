@@ -44,6 +44,10 @@ class Rule(models.Model):
     moving_kmh = models.FloatField(
         _("行驶速度下限（km/h）"), default=5, validators=[MinValueValidator(0)], help_text=_("低于该速度视为静止。")
     )
+    walking_kmh = models.FloatField(
+        _("步行速度下限（km/h）"), default=1, db_default=1, validators=[MinValueValidator(0)],
+        help_text=_("人员定位终端低于该速度视为静止。"),
+    )  # fmt: skip
     valid_from = models.DateField(_("启用日期"), default=date(2000, 1, 1), unique=True)
     citation = models.CharField(_("依据"), max_length=200, default="JT/T 1076-2016；项目约定")
 

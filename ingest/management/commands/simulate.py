@@ -37,7 +37,9 @@ UNITS = {code: factor.unit for code, factor in FACTORS.items() if factor.confusa
 class Command(BaseCommand):
     """Play every registered device whose password is that of the demo city, until SIGTERM."""
 
-    help = "Play the demo city's HJ 212 devices and JT/T 808 vehicles: they connect, measure, send, fail and fill gaps."
+    help = (
+        "Play the demo city's HJ 212 devices and JT/T 808 terminals: they connect, measure, send, fail and fill gaps."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How many, how often, where to."""
@@ -57,6 +59,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--steady", action="store_true", help="without faults")
         parser.add_argument("--trucks", type=int, default=0, help="vehicles that drive about and speak JT/T 808")
+        parser.add_argument("--walkers", type=int, default=0, help="people on sites whose terminals speak JT/T 808")
         parser.add_argument("--to", default="", metavar="LAYER", help="layer whose features they drive to")
         parser.add_argument("--history", type=float, default=0, help="hours of their past that they send first")
         parser.add_argument("--past", type=int, default=0, help="hours that devices registered now have behind them")
@@ -93,11 +96,14 @@ class Command(BaseCommand):
             options["trucks"], options["to"], min(10.0, options["interval"]), told,
             history=timedelta(hours=options["history"]), faulty=not options["steady"],
         )  # fmt: skip
+        trucks += fleet.walkers(
+            options["walkers"], min(10.0, options["interval"]), told, history=timedelta(hours=options["history"])
+        )
         boxes = [
             Witness(number, token, options["web"].rstrip("/"), options["memory"] / number)
             for number, token in witnesses(options["boxes"], options["every"]).items()
         ]
-        self.stdout.write(f"{len(devices)} devices, {len(trucks)} vehicles, {len(boxes)} boxes")
+        self.stdout.write(f"{len(devices)} devices, {len(trucks)} terminals, {len(boxes)} boxes")
         living: dict[int, list[Any]] = {options["port"]: devices, options["jt808_port"]: trucks}
         with suppress(asyncio.CancelledError):
             asyncio.run(self._live(told, options["host"], living, [box.run(options["every"]) for box in boxes]))
