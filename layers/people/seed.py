@@ -1,5 +1,6 @@
 """People of the demo city, and what some carry on site; identity numbers name an area that does not exist."""
 
+from itertools import cycle, zip_longest
 from typing import Any
 
 from layers.people.models import Certificate, Handover, Locator, Person, Training
@@ -74,28 +75,35 @@ def seed(city: DemoCity) -> None:
                 "hours": city.pick((2, 4, 8, 24)),
                 "held_by": "企业安全教育培训中心", "result": city.pick({"passed": 90, "failed": 4, "pending": 6}),
             })  # fmt: skip
+    carried = _locators(city, people)
     city.load(Person, people)
     city.load(Certificate, certificates)
     city.load(Training, trainings)
-    _locators(city, people)
+    for model, rows in carried.items():
+        city.load(model, rows)
 
 
-def _locators(city: DemoCity, people: list[dict[str, Any]]) -> None:
-    """Workers of a few sites carry helmets and badges."""
-    places = {row["id"]: row["place"] for row in city.features("projects.Project", state="active")}
-    on_site = [row for row in people if row["project"] in places and row["kind"] in ON_SITE]
+def _locators(city: DemoCity, people: list[dict[str, Any]]) -> dict[type, list[dict[str, Any]]]:
+    """What workers carry who are sent to sites of every county; they were on none before."""
+    by_county: dict[str, list[dict[str, Any]]] = {}
+    for site in city.features("projects.Project", "state"):
+        by_county.setdefault(site["place"].region[:6], []).append(site)
+    # Where nothing is being built somebody looks after a site.
+    sites = [[site for site in some if site["state"] == "active"] or some[:1] for some in by_county.values()]
+    in_turn = cycle([site for turn in zip_longest(*sites) for site in turn if site])
+    free = [row for row in people if row["project"] is None and row["kind"] in ON_SITE]
     locators, handovers = [], []
-    for n, row in enumerate(on_site[: city.count(40, bench=2000)]):
+    for n, (row, site) in enumerate(zip(free[: city.count(40, bench=2000)], in_turn, strict=False)):
         key, taken = city.new_id(), city.moment(-900, -72)
         offline = city.chance(0.15)
         kind = city.pick({Locator.Kind.HELMET: 6, Locator.Kind.BADGE: 3, Locator.Kind.HANDHELD: 1})
+        row["project"] = site["id"]
         locators.append({
             "id": key, "code": f"DW{n + 1:06}", "name": f"{n + 1}号定位终端", "kind": kind, "person": row["id"],
-            "project": row["project"], "geom": city.near(places[row["project"]], 60).geom,
+            "project": site["id"], "geom": city.near(site["place"], 60).geom,
             "state": Locator.State.OFFLINE if offline else Locator.State.STILL, "worn_since": taken.date(),
             "speed": 0.0, "heading": city.random.randrange(0, 360, 5),
             "located_at": city.moment(-3, -1) if offline else city.moment(-0.05, 0),
         })  # fmt: skip
         handovers.append({"locator": key, "person": row["id"], "taken_at": taken, "note": ""})
-    city.load(Locator, locators)
-    city.load(Handover, handovers)
+    return {Locator: locators, Handover: handovers}
