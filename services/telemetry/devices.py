@@ -128,6 +128,11 @@ def mark_silent(link: psycopg.Connection, now: datetime | None = None) -> list[i
         return [device for (device,) in rows.fetchall()]
 
 
+def clock_was_set(link: psycopg.Connection, now: datetime | None = None) -> None:
+    """Count the silence of every device that is online from now: when it was last heard was said by another clock."""
+    link.execute("update telemetry_presence set seen_at = %s where online", [now or timezone.now()])
+
+
 def visible(principal: Principal) -> QuerySet[Device]:
     """The devices of features that a principal may see; an administrator sees those without a feature, too."""
     if principal.is_admin:

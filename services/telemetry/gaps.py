@@ -32,6 +32,7 @@ def find(
 ) -> list[Gap]:
     """The gaps of devices whose hours are computed from minute or hour data, the oldest first.
 
+    A value is missing once the device has sent a later one, of whatever span: our own clock alone proves nothing (F13).
     Any stored value of a minute or hour counts as that: single factors that a device leaves out are no gap.
     """
     moment = now or timezone.now()
@@ -47,13 +48,14 @@ def find(
 _GAPS = """
 with d as materialized (
     select id, base, make_interval(secs => case base when %(minute)s then 60 * minute_span else 3600 end) as step,
-        greatest(%(begin)s, coalesce(approved_at, created_at)) as begin
+        greatest(%(begin)s, coalesce(approved_at, created_at)) as begin,
+        least(%(end)s, (select max(l.at) from telemetry_latest l where l.device = telemetry_device.id)) as "end"
     from telemetry_device
     where id = any(%(devices)s) and (base = %(hour)s or (base = %(minute)s and 60 %% minute_span = 0))
 ), missing as (
     select d.id, d.base, d.step, s.at, s.at - d.step * row_number() over (partition by d.id order by s.at) as island
     from d cross join lateral generate_series(
-        date_bin(d.step, d.begin - interval '1 microsecond', '2000-01-01 00:00+08') + d.step, %(end)s - d.step, d.step
+        date_bin(d.step, d.begin - interval '1 microsecond', '2000-01-01 00:00+08') + d.step, d."end" - d.step, d.step
     ) s (at)
     where not exists (
         select from telemetry_latest l join telemetry_reading r on (r.device, r.factor) = (l.device, l.factor)

@@ -140,9 +140,53 @@ def test_f13_a_clock_that_jumps_loses_nothing_and_turns_nothing_round(machine: M
     settled(machine, begin)
 
 
-def acknowledged(talker: Talker) -> bool:
+def test_f13_a_clock_that_jumps_ahead_silences_nobody_and_asks_for_nothing(machine: Machine, clock: Clock) -> None:
+    """Ten devices are heard before the jump and say nothing for a while after it; then one of them goes on."""
+    quiet = [f"QUIET{n}" for n in range(10)]
+    for name in quiet:
+        machine.register(name)
+    machine.sql(
+        "update telemetry_device set base = 1, minute_span = 1, created_at = now() where number = any(%s)", quiet
+    )
+    if machine.gateway.process is None or machine.gateway.process.poll() is not None:
+        machine.start_gateway()
+    if machine.telemetry.process is None or machine.telemetry.process.poll() is not None:
+        machine.telemetry.start(lambda: True)
+    for name in quiet:
+        assert until(lambda name=name: answered(machine, name), 30)
+    online = (
+        "select count(*), bool_and(p.online), min(p.seen_at) from telemetry_presence p"
+        " join telemetry_device d on d.id = p.device_id where d.number = any(%s)"
+    )
+    assert until(lambda: machine.sql(online, quiet)[0][:2] == (10, True))
+    try:
+        clock.set(HOUR)
+        again = answered(machine, quiet[0])
+        assert again is not None
+        # Ten seconds after it came it is looked at for gaps: there is none in the hour that never was.
+        assert [said.cn for said in again.answers(9, 16) if said.cn != "1012"] == []
+        # Meanwhile the look for silent devices has seen that the clock was set.
+        assert until(lambda: machine.sql(online, quiet)[0][2] > now() + HOUR / 2, 45)
+        assert machine.sql(online, quiet)[0][:2] == (10, True)
+    finally:
+        clock.set(timedelta(0))
+    outages = (
+        "select count(*) from telemetry_outage o join telemetry_device d on d.id = o.device_id where d.number = any(%s)"
+    )
+    assert until(lambda: machine.sql(online, quiet)[0][2] < now() + HOUR / 2, 45), "set back, it counts anew as well"
+    assert machine.sql(outages, quiet) == [(0,)]
+
+
+def answered(machine: Machine, name: str) -> Talker | None:
+    """A new connection of a device, once a packet of this moment is acknowledged over it."""
+    talker = Talker(machine.port)
+    talker.send(packet(name, now()))
+    return talker if acknowledged(talker, 2) else None
+
+
+def acknowledged(talker: Talker, within: float = 20) -> bool:
     """Whether data are; that a device is told the time as well is another matter."""
-    while answers := talker.answers(1, 20):
+    while answers := talker.answers(1, within):
         if answers[0].cn == "9014":
             return True
     return False

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from services.alarms.evaluate import evaluate
 from services.alarms.sweeps import sweep
+from services.telemetry.clock import Clock
 from services.telemetry.partitions import raw
 
 log = logging.getLogger(__name__)
@@ -23,14 +24,6 @@ PATIENCE = 2.0
 """Seconds after which it looks without having been woken."""
 SWEEP = 5.0
 """Seconds between two looks at the clock's work."""
-
-
-JUMP = 60.0
-"""Seconds by which the clock may drift from one that nobody sets, before that is a jump."""
-
-
-def _apart() -> float:
-    return time.time() - time.monotonic()
 
 
 class Command(BaseCommand):
@@ -46,7 +39,7 @@ class Command(BaseCommand):
             evaluate()
             sweep()
             return
-        swept, began, apart = float("-inf"), timezone.now(), _apart()
+        swept, began, clock = float("-inf"), timezone.now(), Clock()
         while True:
             try:
                 listener = raw()
@@ -55,9 +48,10 @@ class Command(BaseCommand):
                     evaluate()
                     if time.monotonic() - swept > SWEEP:
                         swept = time.monotonic()
-                        if abs(_apart() - apart) > JUMP:
+                        if clock.was_set():
                             # Whoever set the clock silenced nobody (F13).
-                            began, apart = timezone.now(), _apart()
+                            began = timezone.now()
+                            clock.note()
                         sweep(since=began)
                     for _notice in listener.notifies(timeout=PATIENCE, stop_after=1):
                         pass
