@@ -75,6 +75,8 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         "computed_at": _moment(edition.inputs.get("computed_at")),
         "may_export": editions.may(principal, edition, "export"),
         "may_delete": editions.may_delete(principal, edition),
+        "may_renew": editions.may_renew(principal, edition),
+        "waiting": edition.late_at is not None and edition.newest and editions.waiting(edition),
     }
     return render(request, "desk/edition.html", context)
 
@@ -87,6 +89,8 @@ def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     made, title = sheets.spoken(edition.sheets), editions.title(edition)
     name = "_".join(filter(None, (title, edition.subject, edition.time.label, f"v{edition.version}")))
     made.notes.append(_source(edition))
+    if edition.late_at is not None:
+        made.notes.append(_late(edition))
     response = file(request, title, name, made)
     trail.note(
         principal.id, principal.name, "export", layer=editions.layer_of(edition).key, object_id=edition.pk,
@@ -97,6 +101,15 @@ def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
         },
     )  # fmt: skip
     return response
+
+
+@require_POST
+@signed_in
+def renew(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Have the next version of an edition made whose data came late."""
+    editions.renew(visitor(request), pk)
+    messages.success(request, _("已安排重新生成；内容有变化时会保存为新版本，旧版本保留。"))
+    return HttpResponseRedirect(f"/desk/reports/editions/{pk}")
 
 
 @require_POST
@@ -122,6 +135,14 @@ def _source(edition: Edition) -> str:
     return _("第%(version)d版，%(at)s 自动生成；SHA-256 %(digest)s") % {
         "version": edition.version, "at": f"{made_at:%Y-%m-%d %H:%M}", "digest": edition.digest,
     }  # fmt: skip
+
+
+def _late(edition: Edition) -> str:
+    """That data of its period came after it was made, and when it was noticed."""
+    assert edition.late_at is not None
+    return _("这一版生成后，%(at)s 又收到该周期的补传数据，未计入本版。") % {
+        "at": f"{timezone.localtime(edition.late_at):%Y-%m-%d %H:%M}"
+    }
 
 
 def _moment(text: str | None) -> datetime | None:

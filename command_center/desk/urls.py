@@ -77,6 +77,7 @@ urlpatterns = [
     path("desk/reports/editions", editions.page, name="desk-editions"),
     path("desk/reports/editions/<uuid:pk>", editions.one, name="desk-edition"),
     path("desk/reports/editions/<uuid:pk>/export", editions.export, name="desk-edition-export"),
+    path("desk/reports/editions/<uuid:pk>/renew", editions.renew, name="desk-edition-renew"),
     path("desk/reports/editions/<uuid:pk>/delete", editions.delete, name="desk-edition-delete"),
     path("desk/reports/<slug:key>", reports.one, name="desk-report-of"),
     path("desk/reports/<slug:key>/export", reports.export, name="desk-report-export"),

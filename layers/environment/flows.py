@@ -319,7 +319,7 @@ def _tell(order: RemediationOrder, step: OrderStep, people: list[User]) -> None:
         {
             "title": order.name, "code": order.code, "name": place.title if place else "", "text": step.text,
             "person": step.person, "due": f"{timezone.localtime(order.due_at):%Y-%m-%d %H:%M}", "time": step.at,
-            "state": order.get_state_display(), "unit": "",
+            "state": RemediationOrder.State(order.state).label, "unit": "",
         },
         level=order.level if urgent else NoticeLevel.NONE,
         link=f"/desk/remediation/{order.pk}",

@@ -1,9 +1,11 @@
 """Noting what happened to an episode, telling those whom it concerns, and telling the live map: in one transaction."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.db.models import Q
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 
 from gis.models import code_prefix
@@ -108,24 +110,26 @@ def _people(episode: Episode, kind: Act.Kind, user: User | None, deadline: Deadl
     return [one for one in dict.fromkeys(found) if user is None or one.pk != user.pk or kind == Act.Kind.ASSIGNED]
 
 
+def _due(deadline: Deadline) -> str:
+    return _("%(step)s期限 %(minutes)d 分钟") % {"step": deadline.get_step_display(), "minutes": deadline.minutes}
+
+
 def _notify(
     episode: Episode, act: Act, people: list[User], place: Place | None, user: User | None, deadline: Deadline | None
 ) -> None:
     factor, digits = episode.factor, episode.factor.digits if episode.factor else 1
     # Who has it as a task must hear of it as urgently as of the alarm; that it is over may wait.
     level = episode.level if act.kind in (*ALERTING, Act.Kind.ASSIGNED) else NoticeLevel.NONE
+    # What has a translation is handed on untranslated: each recipient reads it in their own language.
     variables: dict[str, Any] = {
-        "title": str(episode.rule), "name": place.title if place else "", "region": place.region if place else "",
-        "factor": str(factor) if factor else "", "unit": factor.unit if factor else "",
+        "title": episode.rule, "name": place.title if place else "", "region": place.region if place else "",
+        "factor": factor or "", "unit": factor.unit if factor else "",
         "value": None if episode.value is None else round(episode.value, digits), "limit": episode.limit,
         "time": episode.ended_at if act.kind == Act.Kind.ENDED else episode.last_at, "count": episode.count,
-        "text": act.text, "person": str(user) if user else "", "state": episode.get_state_display(),
+        "text": act.text, "person": str(user) if user else "", "state": Episode.State(episode.state).label,
     }  # fmt: skip
     if deadline is not None:
-        variables["due"] = _("%(step)s期限 %(minutes)d 分钟") % {
-            "step": deadline.get_step_display(),
-            "minutes": deadline.minutes,
-        }
+        variables["due"] = lazy(partial(_due, deadline), str)()
     notify(
         people,
         f"{episode.rule.template}-{KEYS[Act.Kind(act.kind)]}",

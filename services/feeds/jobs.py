@@ -2,14 +2,15 @@
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from celery import current_app
-from django.conf import settings
 from django.db import transaction
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Greatest
-from django.utils import timezone, translation
-from django.utils.translation import gettext as _
+from django.utils import timezone
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy
 
 from services.accounts.models import User
 from services.accounts.roles import Role
@@ -64,27 +65,27 @@ def stale() -> list[Source]:
     for row in rows.filter(stale_since=None, until__lt=now):
         with transaction.atomic():
             if Source.objects.filter(pk=row.pk, stale_since=None).update(stale_since=now):
-                _tell(row, _("数据接口中断"), Level.ORANGE, f"stale:{row.latest.isoformat()}")  # type: ignore[attr-defined]
+                _tell(row, gettext_lazy("数据接口中断"), Level.ORANGE, f"stale:{row.latest.isoformat()}")  # type: ignore[attr-defined]
                 silent.append(row)
     for row in rows.filter(stale_since__isnull=False, until__gte=now):
         with transaction.atomic():
             if Source.objects.filter(pk=row.pk, stale_since=row.stale_since).update(stale_since=None):
-                _tell(row, _("数据接口已恢复"), Level.NONE, f"back:{row.stale_since.isoformat()}")  # type: ignore[union-attr]
+                _tell(row, gettext_lazy("数据接口已恢复"), Level.NONE, f"back:{row.stale_since.isoformat()}")  # type: ignore[union-attr]
     return silent
 
 
-def _tell(source: Source, title: str, level: str, key: str) -> None:
+def _tell(source: Source, title: Any, level: str, key: str) -> None:
     """A message to every administrator."""
     from services.notify import outbox  # a gateway that loads these jobs tells nobody anything
 
     people = User.objects.filter(
         Q(memberships__role=Role.ADMIN, memberships__region=None, memberships__organisation=None), is_active=True
     ).distinct()
-    with translation.override(settings.LANGUAGE_CODE):
-        outbox.notify(
-            people, "feed", {"title": title, "name": source.name, "time": source.success_at, "text": source.said},
-            level=level, link=f"/desk/feeds/{source.pk}", dedupe_key=f"feed:{source.pk}:{key}",
-        )  # fmt: skip
+    text = lazy(lambda: source.said, str)()
+    outbox.notify(
+        people, "feed", {"title": title, "name": source.name, "time": source.success_at, "text": text},
+        level=level, link=f"/desk/feeds/{source.pk}", dedupe_key=f"feed:{source.pk}:{key}",
+    )  # fmt: skip
 
 
 def housekeeping() -> int:

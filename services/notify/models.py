@@ -66,6 +66,10 @@ class Channel(models.Model):
 
     name = models.CharField(_("名称"), max_length=100, unique=True)
     kind = models.CharField(_("类型"), max_length=10, choices=Kind.choices[1:])
+    language = models.CharField(
+        _("消息语言"), max_length=10, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE,
+        db_default=settings.LANGUAGE_CODE, help_text=_("发给群组的消息用此语言；发给个人的用各人的语言。"),
+    )  # fmt: skip
     settings = models.JSONField(
         _("设置"), default=dict, blank=True,
         help_text=_("密钥只写名称，其值保存后在本页填写，或由环境变量 ZHUTU_NOTIFY_名称 给出"),

@@ -55,7 +55,8 @@ def notify(
     A recipient is a user, who gets it in the product and by the ways of the contact, or a channel of a group. Of who is
     off duty the deputy gets it, too, and by the ways of the contact only they. ``link`` is a path of the product. A
     recipient who has a message with this ``dedupe_key`` gets no second one. Raises ValueError for an unknown variable,
-    level or a link elsewhere; a message that has no template is sent unworded.
+    level or a link elsewhere; a message that has no template is sent unworded. Variables whose words have translations
+    (lazy ones, models) come out in the language of each recipient.
     """
     check_variables(variables)
     if level not in Level.values:
@@ -78,7 +79,7 @@ def notify(
         said = _for(stands_for, user, contacts[user.pk].language, said)
         messages.append(_message(said, level, link, dedupe_key, user=user))
     for group in groups:
-        said = _text(texts, template_key, group.kind, settings.LANGUAGE_CODE, level, variables)
+        said = _text(texts, template_key, group.kind, group.language, level, variables)
         messages.append(_message(said, level, link, dedupe_key, group=group))
     Message.objects.bulk_create(messages, ignore_conflicts=True)
     if dedupe_key:
@@ -266,14 +267,18 @@ def _row(message: Message, channel: Channel, address: str, said: tuple[str, str]
 
 
 def _text(texts: Text, key: str, kind: str, language: str, level: str, variables: Mapping[str, Any]) -> tuple[str, str]:
-    """Subject and body in the best wording there is: this kind's, else the product's; this language's, else Chinese."""
-    with translation.override(language):
-        filled = {**variables, "level": Level(level).label}
-        for where in (kind, Kind.IN_APP):
-            for tongue in (language, settings.LANGUAGE_CODE):
-                row = texts.get((where, tongue))
-                if row is not None:
+    """Subject and body in the best wording there is: this kind's, else the product's; this language's, else Chinese.
+
+    Texts among the variables that are translated when they are read come in the language of the wording.
+    """
+    filled = {**variables, "level": Level(level).label}
+    for where in (kind, Kind.IN_APP):
+        for tongue in (language, settings.LANGUAGE_CODE):
+            row = texts.get((where, tongue))
+            if row is not None:
+                with translation.override(tongue):
                     return worded(row.subject, row.body, filled)
+    with translation.override(language):
         # On screen the level and the link stand beside the text.
         aside = {"level", "link"} if kind == Kind.IN_APP else {"level"} if level == Level.NONE else set()
         return plain(key, {name: value for name, value in filled.items() if name not in aside})

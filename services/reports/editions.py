@@ -7,14 +7,15 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from services.access.errors import NotFound, Refused
+from services.access.errors import Conflict, NotFound, Refused
 from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.layer import Layer, registry
 from services.reports import custom, reach, scopes
-from services.reports.models import CUSTOM, Custom, Edition
+from services.reports.models import CUSTOM, Custom, Due, Edition
 from services.telemetry.reports import KINDS, REPORTS
 
 SIZE = 50
@@ -125,6 +126,35 @@ def delete(principal: Principal, pk: UUID) -> Edition:
     return edition
 
 
+def may_renew(principal: Principal, edition: Edition) -> bool:
+    """Whether to offer a principal a new version: late data came, and none is being made."""
+    return (
+        edition.newest and edition.late_at is not None and edition.custom is not None
+        and may_delete(principal, edition) and not waiting(edition)
+    )  # fmt: skip
+
+
+def waiting(edition: Edition) -> bool:
+    """Whether another version of it is due."""
+    return Due.objects.filter(**_key(edition)).exists()
+
+
+@transaction.atomic
+def renew(principal: Principal, pk: UUID) -> Edition:
+    """Have the next version made of an edition whose data came late; Refused or Conflict where that is not offered."""
+    edition = fetch(principal, pk)
+    if not may_delete(principal, edition):
+        raise Refused(_("只有报表的创建人和管理员可以重新生成报表。"))
+    if not may_renew(principal, edition):
+        raise Conflict(_("没有需要重新生成的内容，或已在生成。"))
+    Due.objects.get_or_create(**_key(edition), defaults={"reason": Edition.Reason.LATE, "not_before": timezone.now()})
+    trail.note(
+        principal.id, principal.name, "renew edition", layer=layer_of(edition).key, object_id=edition.pk,
+        address=principal.address, changes={"report": title(edition), "time": edition.time.label},
+    )  # fmt: skip
+    return edition
+
+
 def versions(edition: Edition) -> list[Edition]:
     """All versions of the same report, period and subject, the newest first."""
     return list(_same(edition).defer("sheets").order_by("-version"))
@@ -146,5 +176,9 @@ def _kept(principal: Principal) -> QuerySet[Edition]:
 
 
 def _same(edition: Edition) -> QuerySet[Edition]:
-    key: dict[str, Any] = {name: getattr(edition, name) for name in ("report", "kind", "first", "region", "feature")}
-    return Edition.objects.filter(**key)
+    return Edition.objects.filter(**_key(edition))
+
+
+def _key(edition: Edition) -> dict[str, Any]:
+    """What all versions have in common."""
+    return {name: getattr(edition, name) for name in ("report", "kind", "first", "region", "feature")}

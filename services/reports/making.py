@@ -128,6 +128,7 @@ def plan(now: datetime | None = None) -> int:
             rows.values(), batch_size=2000, update_conflicts=True, unique_fields=KEY,
             update_fields=["not_before", "attempts"],
         )  # fmt: skip
+        _outdated(moment)
     return len(rows)
 
 
@@ -220,7 +221,14 @@ def _late(upto: dict[tuple[str, str], date], moment: datetime) -> list[Due]:
         for time, keys in by_period.items():
             for scope in scopes.touched(report, [features[key] for key in keys]):
                 found[report.key, time, scope] = _due(report, time, scope, Edition.Reason.LATE, moment + GATHER)
-    return list(found.values())
+    touched_on = {day: {feature.pk for feature in touched} for day, touched in by_day.items()}
+    return [*found.values(), *scheduled.late(touched_on, moment, moment + GATHER)]
+
+
+def _outdated(moment: datetime) -> None:
+    """Editions that are to be made again say so until they have been."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OUTDATED, {"at": moment, "late": Edition.Reason.LATE})
 
 
 def _due(report: Report, time: Period, scope: Scope, reason: str, not_before: datetime) -> Due:
@@ -246,6 +254,7 @@ def _edition(due: Due, moment: datetime) -> Edition | None:
     key = {name: getattr(due, name) for name in KEY}
     before = Edition.objects.filter(**key, newest=True).defer("sheets").first()
     if before is not None and before.digest == content:
+        Edition.objects.filter(pk=before.pk).update(late_at=None)
         return None
     if before is not None:
         Edition.objects.filter(pk=before.pk).update(newest=False)
@@ -272,3 +281,10 @@ def _inputs(report: Report, asked: Period, scope: Scope) -> dict[str, Any]:
     elif scope.region:
         places = places.filter(region_code__startswith=scopes.prefix(scope))
     return inputs(places, (asked.before if report.looks_back else asked).begins_at, asked)
+
+
+_OUTDATED = """
+update reports_edition e set late_at = %(at)s from reports_due d
+where d.reason = %(late)s and d.not_before > %(at)s and e.newest and e.late_at is null
+    and (e.report, e.kind, e.first, e.region) = (d.report, d.kind, d.first, d.region)
+    and e.feature is not distinct from d.feature"""

@@ -138,6 +138,8 @@ class Edition(models.Model):
     program = models.CharField(_("程序版本"), max_length=40)
     made_at = models.DateTimeField(_("生成时间"))
     took_ms = models.PositiveIntegerField(_("用时（毫秒）"))
+    late_at = models.DateTimeField(_("补传数据到达"), null=True, editable=False)
+    """When data of its period changed after it was made, and might make it say something else; else None."""
 
     class Meta:
         verbose_name = _("自动生成的报表")

@@ -1,5 +1,6 @@
 """What people do with alarms, who may, what it leaves behind; deadlines, silence and reports by a moved clock."""
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 
+from layers.environment.models import Monitor
 from services.access.errors import Conflict, Invalid, NotFound, Refused
 from services.access.principal import PUBLIC, Principal, principal_of
 from services.accounts.models import Membership, User
@@ -19,7 +21,7 @@ from services.alarms.evaluate import SHARDS, evaluate
 from services.alarms.irregular import report
 from services.alarms.models import Act, Deadline, Episode, Rule, Told
 from services.audit.models import Entry
-from services.notify.models import Message
+from services.notify.models import Contact, Message
 from services.telemetry import partitions
 from services.telemetry.models import Device, Presence
 from services.telemetry.store import Row
@@ -41,8 +43,6 @@ def episode(rule: Rule, device: Device, keep: Keep) -> Episode:
 @pytest.fixture
 def builder(device: Device, django_user_model: Any) -> User:
     """Somebody of the contractor of the project at whose site the device stands."""
-    from layers.environment.models import Monitor
-
     site = Monitor.objects.get(pk=device.feature).project
     assert site is not None
     party = site.parties.order_by("pk").first()
@@ -262,3 +262,33 @@ def test_queries_do_not_grow_with_the_number_of_devices(rule: Rule, device: Devi
     few = taken(1)
     assert few > 0
     assert taken(4) <= few
+
+
+def test_everybody_hears_of_an_alarm_in_their_language(rule: Rule, device: Device, keep: Keep, who: Who) -> None:
+    Contact.objects.create(user_id=who["owner"].id, language="en")
+    rule.name = "监测设备通信异常"
+    rule.roles = ["supervisor"]
+    rule.save()
+    rule.users.add(User.objects.get(pk=who["neighbour"].id))
+    with translation.override("zh-hans"):
+        keep(rows(device, [75]))
+        evaluate(NOON + SECOND)
+    Deadline.objects.all().delete()
+    Deadline.objects.create(level=rule.level, step="acknowledge", minutes=7, roles=["supervisor"])
+    sweeps.deadlines(timezone.now() + timedelta(minutes=8))
+    episode = Episode.objects.get()
+    english = Message.objects.filter(user=who["owner"].id, link=f"/desk/alarms/{episode.pk}").order_by("pk")
+    raised, overdue = english
+    place = str(Monitor.objects.get(pk=device.feature))
+    assert raised.subject == f"{translated(rule.name, 'en')}: {place}" != f"{rule.name}: {place}"
+    assert "within 7 minutes" in overdue.body and translated("待确认", "en") in overdue.body
+    for message in english:
+        rest = (message.subject + message.body).replace(place, "")
+        assert not re.search("[\u4e00-\u9fff]", rest), rest
+    chinese = Message.objects.get(user=who["neighbour"].id, link=f"/desk/alarms/{episode.pk}")
+    assert chinese.subject == f"监测设备通信异常：{place}"
+
+
+def translated(text: str, language: str) -> str:
+    with translation.override(language):
+        return translation.gettext(text)

@@ -95,7 +95,7 @@ MEASURED = {
     "desk/reports/custom/new", "desk/reports/custom/<uuid:pk>", "desk/reports/custom/<uuid:pk>/edit",
     "desk/reports/custom/<uuid:pk>/delete", "desk/reports/custom/<uuid:pk>/export",
     "desk/reports/editions", "desk/reports/editions/<uuid:pk>", "desk/reports/editions/<uuid:pk>/export",
-    "desk/reports/editions/<uuid:pk>/delete",
+    "desk/reports/editions/<uuid:pk>/renew", "desk/reports/editions/<uuid:pk>/delete",
     "desk/alarms", "desk/alarms/badge", "desk/alarms/export", "desk/alarms/acknowledge",
     "desk/alarms/<uuid:pk>", "desk/alarms/<uuid:pk>/people", "desk/alarms/<uuid:pk>/<slug:name>",
     "desk/rules", "desk/rules/new", "desk/rules/<int:pk>",

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import gettext_lazy
 from playwright.sync_api import expect
 
 from services.accounts.models import User
@@ -116,6 +117,27 @@ def test_f54_a_notice_is_shown_as_text(owner: User) -> None:
     page = client("owner").get("/desk/notices").content.decode()
     assert "&lt;script&gt;alert(1)" in page
     assert "<img src=x" not in page
+
+
+def test_who_switches_the_pages_to_english_is_told_in_english(owner: User) -> None:
+    mine, nobody = client("owner"), Client()
+    Contact.objects.filter(user=owner).update(mobile="13900139000", language="zh-hans")
+    for language, subject in (("en", "A report was made"), ("zh-hans", "报表已自动生成")):
+        for _twice in range(2):
+            assert mine.post("/preferences", {"language": language, "next": "/desk"}).status_code == 302
+        contact = Contact.objects.get(user=owner)
+        assert (contact.language, contact.mobile) == (language, "13900139000"), "nothing else of it changes"
+        (message,) = outbox.notify([owner], "none", {"title": gettext_lazy("报表已自动生成")}, "none")
+        assert message.subject == subject
+    assert Entry.objects.filter(action="change contact", object_id=str(owner.pk)).count() == 2, "once each"
+    mine.post("/preferences", {"language": "fr"})
+    mine.post("/preferences", {"theme": "dark"})
+    nobody.post("/preferences", {"language": "en"})
+    assert Contact.objects.get(user=owner).language == "zh-hans"
+    other = client("neighbour")
+    other.post("/preferences", {"language": "en"})
+    new = Contact.objects.get(user__username="neighbour")
+    assert (new.language, new.ways) == ("en", Contact().ways), "who never said otherwise keeps the standard ways"
 
 
 def test_preferences_are_kept_checked_and_audited(db: None) -> None:

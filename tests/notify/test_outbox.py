@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from services.accounts.models import User
 from services.notify import outbox
@@ -197,3 +198,24 @@ def test_f62_no_secret_and_no_whole_number_in_logs_or_rows(
     assert "13800138000" not in "".join(
         record.getMessage() for record in ours if not record.name.startswith("django.db")
     )
+
+
+def test_a_group_is_told_in_the_language_of_its_channel(owner: User) -> None:
+    group = Channel.objects.create(name="值班群", kind="wecom", settings={"key": "WECOM_KEY"}, language="en")
+    other = Channel.objects.create(name="科室群", kind="wecom", settings={"key": "WECOM_KEY"})
+    values = {"title": gettext_lazy("报表已自动生成"), "name": "A"}
+    outbox.notify([owner, group, other], "no-such-template", values, "red")
+    said = {m.group.name if m.group else "": (m.subject, m.body) for m in Message.objects.all()}
+    assert said["值班群"][0] == "A report was made" and "Object: A" in said["值班群"][1] and "Red" in said["值班群"][1]
+    assert said["科室群"][0] == said[""][0] == "报表已自动生成" and "红色" in said["科室群"][1]
+    rows = {d.message.group_id: d.subject for d in Delivery.objects.filter(message__group__isnull=False)}
+    assert rows == {group.pk: "A report was made", other.pk: "报表已自动生成"}
+
+
+def test_a_wording_in_one_language_stays_as_it_was_written(mail: Channel, owner: User) -> None:
+    Template.objects.create(key="own", channel="email", subject="{title}", body="{level}，{state}")
+    Contact.objects.update(language="en")
+    values = {"title": gettext_lazy("报表已自动生成"), "state": gettext_lazy("报表未能自动生成")}
+    (message,) = outbox.notify([owner], "own", values, "red")
+    assert message.subject == "A report was made", "in the product there is no such wording"
+    assert (Delivery.objects.get().subject, Delivery.objects.get().body) == ("报表已自动生成", "红色，报表未能自动生成")

@@ -1,5 +1,6 @@
 """Custom reports that make themselves: when, once, in whose rights, whom they tell, who reads and deletes them."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from services.access.principal import Principal
 from services.accounts.models import Membership, User
 from services.audit.models import Entry
 from services.catalog.layer import registry
-from services.notify.models import Message
+from services.notify.models import Contact, Message
 from services.reports import bounded, custom, editions, making, people, sheets
 from services.reports.models import Custom, Due, Edition
 from services.telemetry.reports import period
@@ -217,3 +218,122 @@ def test_what_takes_too_long_in_the_database_is_ended() -> None:
         with pytest.raises(OperationalError, match="statement timeout"), connection.cursor() as cursor:
             cursor.execute("select pg_sleep(20)")
         transaction.set_rollback(True)
+
+
+def late(each: SewagePlant, value: float, hour: int = 12) -> None:
+    """Have an hour of that Sunday come in now."""
+    send(each, {"w01018": [value]}, MONDAY - DAY + hour * HOUR)
+
+
+def again(moment: datetime) -> None:
+    """Look at what came late, and make what is due after it has gathered."""
+    making.plan(moment)
+    making.work(now=moment + making.GATHER)
+
+
+def test_late_data_make_the_next_version_beside_the_old_one_once(who: People, plants: Any) -> None:
+    row = saved(who["owner"], MONDAY - DAY, recipients=[who["owner"].id])
+    making.work(now=MONDAY + 7 * HOUR)
+    (first,) = row.editions.all()
+    assert first.late_at is None
+    late(plants[0], 500.0)
+    making.plan(MONDAY + 9 * HOUR)
+    first.refresh_from_db()
+    assert first.late_at == MONDAY + 9 * HOUR and row.editions.count() == 1, "it says so at once, and data gather"
+    page = text(client("owner").get(f"/desk/reports/editions/{first.pk}"))
+    assert "又收到该周期的补传数据" in page and "系统正在重新生成" in page and "生成新版本" not in page
+    for n in range(3):
+        making.work(now=MONDAY + (10 + n) * HOUR)
+    old, new = row.editions.order_by("version")
+    assert (old.pk, old.newest, old.digest) == (first.pk, False, first.digest) and old.late_at is not None
+    assert (new.version, new.newest, new.reason, new.late_at) == (2, True, "late", None)
+    value = [line.cells[1] for line in sheets.spoken(new.sheets).lines if line.cells[0] == "报表厂本"]
+    assert value == [pytest.approx((3 * 20 + 500) / 4)]
+    told = Message.objects.filter(user=who["owner"].id, dedupe_key__startswith=f"report:{row.pk}").order_by(
+        "created_at"
+    )
+    assert [m.link for m in told] == [f"/desk/reports/editions/{each.pk}" for each in (old, new)]
+    listed = text(client("owner").get(f"/desk/reports/editions?report={row.key}"))
+    assert str(new.pk) in listed and str(old.pk) not in listed
+    both = text(client("owner").get(f"/desk/reports/editions/{old.pk}"))
+    assert "这是旧版本" in both and "第 2 版" in both
+
+
+def test_late_data_that_change_nothing_or_concern_others_make_no_version(who: People, plants: Any) -> None:
+    row = saved(who["owner"], MONDAY - DAY)
+    making.work(now=MONDAY + 7 * HOUR)
+    late(plants[1], 500.0)
+    making.plan(MONDAY + 9 * HOUR)
+    (edition,) = row.editions.all()
+    assert edition.late_at is None, "a plant that is not in it"
+    send(plants[0], {"w01018": [500.0]}, MONDAY - 2 * DAY)
+    making.plan(MONDAY + 9 * HOUR)
+    edition.refresh_from_db()
+    assert edition.late_at is None, "another day"
+    send(plants[0], {"w00000": [5.0]}, MONDAY - DAY)
+    making.plan(MONDAY + 9 * HOUR)
+    edition.refresh_from_db()
+    assert edition.late_at is not None
+    making.work(now=MONDAY + 10 * HOUR)
+    edition.refresh_from_db()
+    assert (row.editions.count(), edition.late_at, edition.newest) == (1, None, True), "a factor that it does not show"
+
+
+def test_of_a_report_that_was_changed_since_a_new_version_is_offered(who: People, plants: Any) -> None:
+    row = saved(who["owner"], MONDAY - DAY, roles=["supervisor"])
+    making.work(now=MONDAY + 7 * HOUR)
+    custom.save(who["owner"], {"repeat": ""}, row.pk)
+    late(plants[0], 500.0)
+    again(MONDAY + 9 * HOUR)
+    (edition,) = row.editions.all()
+    assert edition.late_at is not None and edition.version == 1, "nobody asked for it"
+    door = f"/desk/reports/editions/{edition.pk}"
+    browser = client("owner")
+    assert "生成新版本" in text(browser.get(door))
+    assert "有补传数据" in text(browser.get("/desk/reports/editions"))
+    assert "未计入本版" in b"".join(browser.get(f"{door}/export?format=csv")).decode()
+    assert client("neighbour").post(f"{door}/renew").status_code in (403, 404)
+    assert browser.get(f"{door}/renew").status_code == 405
+    assert browser.post(f"{door}/renew")["Location"] == door
+    assert browser.post(f"{door}/renew").status_code == 409, "asked for once"
+    making.work()
+    assert [(e.version, e.newest) for e in row.editions.order_by("version")] == [(1, False), (2, True)]
+    assert Entry.objects.get(action="renew edition").object_id == str(edition.pk)
+
+
+def test_late_data_bring_no_version_back_that_was_deleted(who: People, plants: Any) -> None:
+    row = saved(who["owner"], MONDAY - DAY)
+    making.work(now=MONDAY + 7 * HOUR)
+    late(plants[0], 500.0)
+    making.plan(MONDAY + 9 * HOUR)
+    editions.delete(who["owner"], row.editions.get().pk)
+    making.work(now=MONDAY + 10 * HOUR)
+    assert not row.editions.exists() and not Due.objects.filter(report=row.key).exists()
+
+
+def test_a_standard_edition_says_that_it_is_being_made_again(plants: Any) -> None:
+    begin = MONDAY - DAY
+    began(begin)
+    making.work(now=MONDAY + 7 * HOUR)
+    found = Edition.objects.filter(report="sewage-plant", kind="day", feature=plants[0].pk, first=begin.date())
+    assert found.get().late_at is None
+    late(plants[0], 500.0)
+    making.plan(MONDAY + 9 * HOUR)
+    assert found.get().late_at == MONDAY + 9 * HOUR
+    making.work(now=MONDAY + 10 * HOUR)
+    assert [(e.version, e.late_at is None) for e in found.order_by("version")] == [(1, False), (2, True)]
+
+
+def test_everybody_is_told_in_their_language(who: People, plants: Any) -> None:
+    for name, language in (("admin", "en"), ("owner", "zh-hans")):
+        Contact.objects.create(user_id=who[name].id, language=language)
+    row = saved(who["admin"], MONDAY - DAY, recipients=[who["owner"].id])
+    making.work(now=MONDAY + 7 * HOUR)
+    said = {m.user_id: (m.subject, m.body) for m in Message.objects.filter(dedupe_key__startswith=f"report:{row.pk}")}
+    assert said[who["owner"].id][0] == "报表已自动生成" and "对象：" in said[who["owner"].id][1]
+    assert said[who["admin"].id][0] == "A report was made" and "Object: " in said[who["admin"].id][1]
+    Membership.objects.filter(user=who["admin"].id).delete()
+    making.work(now=MONDAY + DAY + 7 * HOUR)
+    failed = Message.objects.get(user=who["admin"].id, dedupe_key__startswith="report-failed")
+    assert failed.subject == "A report could not be made"
+    assert not re.search("[\u4e00-\u9fff]", failed.subject + failed.body.replace(row.name, "")), failed.body
