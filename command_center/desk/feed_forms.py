@@ -68,7 +68,7 @@ HELP = {
     "url": gettext_lazy("主机须先登记为允许的外部主机；不跟随转向。"),
     "parameters": gettext_lazy("每行一个“名称=值”。变量：{since} {until} {day} {page} {offset} {size} {token}。"),
     "headers": gettext_lazy("每行一个“名称=值”，授权信息除外。"),
-    "body": gettext_lazy("JSON，变量写在引号内。"),
+    "body": gettext_lazy("JSON，变量写在引号内。名称像密钥的值加密保存，显示为 ***；其他要保密的值写作 {secret:值}。"),
     "secret": gettext_lazy("加密保存，不再显示。"),
     "sign_pattern": gettext_lazy("变量：{user} {time} {nonce} {secret}，例如 {user}{time}{secret}。"),
     "list_path": gettext_lazy("用点分隔，例如 data.items；留空表示整个内容。"),

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_noop as _
 from ingest.feeds.formats import LARGEST, unpacked
 from ingest.feeds.moments import written
 from services.catalog.sealed import CannotOpen, opened
+from services.feeds import bodies
 from services.feeds.checks import lines
 from services.feeds.faults import Fault
 from services.feeds.models import Source
@@ -63,7 +64,9 @@ def request(source: Source, places: Places, follow: str = "") -> tuple[str, byte
     _authorise(source, query, headers)
     body = None
     if source.method == Source.Method.POST:
-        body = json.dumps(_structure(json.loads(source.body or "{}"), places), ensure_ascii=False).encode()
+        # Secrets go in last: what looks like a place in one of them is part of it.
+        filled = _structure(json.loads(source.body or "{}"), places)
+        body = json.dumps(bodies.put_in(filled, _body_secrets(source)), ensure_ascii=False).encode()
         headers.setdefault("Content-Type", "application/json")
     url = source.url
     if follow:
@@ -110,6 +113,13 @@ def _authorise(source: Source, query: dict[str, str], headers: dict[str, str]) -
             if "{nonce}" in source.sign_pattern:
                 _put(source, "nonce", nonce, query, headers)
             _put(source, source.auth_label, digest.upper() if source.sign_upper else digest, query, headers)
+
+
+def _body_secrets(source: Source) -> bodies.Secrets:
+    try:
+        return bodies.secrets_of(source)
+    except CannotOpen:
+        raise Fault(_("正文中的密钥无法读取：平台的主密钥已更换。请重新填写正文中的密钥。")) from None
 
 
 def _put(source: Source, name: str, value: str, query: dict[str, str], headers: dict[str, str]) -> None:

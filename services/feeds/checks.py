@@ -10,6 +10,9 @@ from django.utils.translation import gettext as _
 
 from services.catalog.describe import Described, published
 from services.catalog.layer import Layer, Tab, registry
+from services.catalog.sealed import CannotOpen
+from services.feeds import bodies
+from services.feeds.bodies import PLACES
 from services.feeds.models import Source
 from services.notify import outbound
 from services.notify.errors import Refused
@@ -18,8 +21,6 @@ from services.telemetry.units import fits
 
 Problems = dict[str, list[str]]
 
-PLACES = ("since", "until", "page", "offset", "size", "token", "day")
-"""What may stand in braces in parameters and body."""
 SIGN_PLACES = ("user", "time", "nonce", "secret")
 HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,60}")
 _PLACE = re.compile(r"\{([^{}]*)\}")
@@ -132,9 +133,16 @@ def _request(source: Source, found: Problems) -> None:
         if source.method != Source.Method.POST:
             found["body"].append(_("只有 POST 请求带正文。"))
         try:
-            json.loads(source.body)
+            pattern = json.loads(source.body)
         except (ValueError, RecursionError):
             found["body"].append(_('正文应为 JSON；变量写在引号内，例如 {"page": "{page}"}。'))
+            return
+        try:
+            secrets = bodies.secrets_of(source)
+        except CannotOpen:
+            secrets = {}
+        if bodies.lacking(pattern, secrets):
+            found["body"].append(_("正文中以 *** 代替的密钥没有保存，或更换了主机：请重新填写。"))
 
 
 def _places(text: str, allowed: tuple[str, ...], name: str, found: Problems) -> None:

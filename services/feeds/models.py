@@ -98,6 +98,8 @@ class Source(models.Model):
     parameters = models.TextField(_("查询参数"), blank=True, max_length=4000)
     headers = models.TextField(_("请求头"), blank=True, max_length=4000)
     body = models.TextField(_("请求正文"), blank=True, max_length=8000)
+    # JSON pointer → value as JSON, one seal for all of them: what stands as asterisks in the body.
+    body_secrets = SealedField(_("请求正文中的密钥"), blank=True, default="", db_default="", editable=False)
     every = models.PositiveIntegerField(_("提取周期"), default=300, validators=between(SHORTEST, LONGEST))
     timeout = models.PositiveSmallIntegerField(_("应答时限（秒）"), default=20, validators=between(1, 60))
 

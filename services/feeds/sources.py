@@ -13,7 +13,8 @@ from services.access.errors import Conflict, Invalid, NotFound
 from services.access.principal import Principal
 from services.audit import trail
 from services.audit.models import Entry
-from services.feeds import checks, jobs
+from services.catalog.sealed import HIDDEN
+from services.feeds import bodies, checks, jobs
 from services.feeds.models import Run, Source
 from services.notify import outbound
 from services.notify.errors import Refused
@@ -69,6 +70,7 @@ def save(principal: Principal, pk: int | None, values: dict[str, Any], secret: s
     elif source.secret and _host(source.url) != old_host:
         # Else who may edit could have the secret sent to a host of their choice, and read it there.
         raise Invalid(_("填写的内容有误。"), {"secret": [_("更换了主机，请重新填写密钥。")]})
+    resealed = bodies.seal(source, keep=pk is None or _host(source.url) == old_host)
     _check(source)
     source.version += 1
     if pk is not None and any(before[name] != _plain(values[name]) for name in _STEPS & set(values)):
@@ -78,10 +80,13 @@ def save(principal: Principal, pk: int | None, values: dict[str, Any], secret: s
         source.next_at, source.failures = timezone.now(), 0
         jobs.wake_soon()
     source.save()
-    after = {name: _plain(value) for name, value in values.items()}
+    # The body as it is kept: what was typed may hold secrets.
+    after = {name: _plain(source.body if name == "body" else value) for name, value in values.items()}
     changes = {name: [before[name], after[name]] for name in values if before[name] != after[name]}
     if secret is not None:
-        changes["secret"] = ["***", "***"]
+        changes["secret"] = [HIDDEN, HIDDEN]
+    if resealed:
+        changes["body_secrets"] = [HIDDEN, HIDDEN]
     _note(principal, "create feed" if pk is None else "change feed", source, changes)
     return source
 
@@ -97,6 +102,7 @@ def draft(principal: Principal, pk: int | None, values: dict[str, Any], secret: 
         source.secret = secret
     elif secret == "" or (source.secret and _host(source.url) != old_host):
         source.secret = ""
+    bodies.seal(source, keep=pk is None or _host(source.url) == old_host)
     return source
 
 

@@ -34,7 +34,8 @@ def sms(web: Web, pair: Any) -> Channel:
 
 def posted(row: Channel, **typed: str) -> Any:
     """The answer to the admin page sent with these secrets."""
-    values = {"name": row.name, "kind": row.kind, "settings": json.dumps(row.settings), "enabled": "on", **typed}
+    kept = {"name": row.name, "kind": row.kind, "language": row.language, "settings": json.dumps(row.settings)}
+    values = {**kept, "enabled": "on", **typed}
     return client("admin").post(f"/admin/notify/channel/{row.pk}/change/", values)
 
 
@@ -131,6 +132,9 @@ def test_a_setting_takes_no_secret_in_plain_text(sms: Channel, part: str, value:
         cursor.execute("update notify_channel set secrets = %s where id = %s", [json.dumps({"API": WORD}), sms.pk])
 
 
+LATEST = "0004_channel_language"
+
+
 def test_an_upgrade_seals_what_lay_in_the_settings_and_a_downgrade_puts_it_back(web: Web, pair: Any) -> None:
     allow(web.port, pair[1])
 
@@ -156,7 +160,7 @@ def test_an_upgrade_seals_what_lay_in_the_settings_and_a_downgrade_puts_it_back(
             "insert into notify_channel (name, kind, settings, enabled) values ('old', 'sms_http', %s, true)",
             [json.dumps(old)],
         )
-    migrate("0002_sealed_secrets")
+    migrate(LATEST)
     text, sealed = row()
     assert WORD not in text and OTHER not in text and WORD not in sealed
     assert json.loads(unseal(sealed, "notify_channel.secrets")) == {
@@ -168,4 +172,4 @@ def test_an_upgrade_seals_what_lay_in_the_settings_and_a_downgrade_puts_it_back(
     assert keys.secret(kept, "OF_PASSWD_1") == WORD
     migrate("0001_initial")
     assert json.loads(row()[0]) == old
-    migrate("0002_sealed_secrets")
+    migrate(LATEST)
