@@ -10,8 +10,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from command_center.middleware import address_of
-from services.access.allowances import SharedAllowances
 from services.access.errors import Invalid, LogInNeeded, TooLarge, TooMany
+from services.access.shared_allowances import SharedAllowances
 from services.files import attachments
 from services.files.store import MOST_BYTES
 from services.telemetry import tokens

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from gis.crs import Datum
+from gis.datums import Datum
 from services.catalog.ids import UUID7, uuid7
 from services.operations.models import Job
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import fragment, signed_in, visitor
 from command_center.desk.outputs import attachment
-from gis.crs import Datum
+from gis.datums import Datum
 from ingest.files import imports
 from ingest.files.preview import preview
 from ingest.files.reports import report_file

@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from gis.crs import Datum
+from gis.datums import Datum
 from ingest.feeds.formats import MISSING, at
 from ingest.feeds.outcome import Intake, Outcome, Rows, Shown, text_of
 from ingest.files.places import Placer

@@ -27,7 +27,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gis.crs import Datum
+from gis.datums import Datum
 from ingest.files import plan, uploads
 from ingest.files.plan import Plan, Problem
 from ingest.files.source import SourceRow

@@ -11,7 +11,8 @@ from django.contrib.gis.geos import GEOSGeometry
 from django.utils.translation import gettext as _
 from shapely.geometry.base import BaseGeometry
 
-from gis.crs import AnyCRS, Datum, to_storage
+from gis.crs import AnyCRS, to_storage
+from gis.datums import Datum
 from gis.errors import SpatialError
 from gis.validity import MAX_BYTES, repair, stored
 from ingest.files.source import SourceRow

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from gis.crs import GEOGRAPHIC_SRIDS, SERVED_SRIDS, WGS84_SRID, AnyCRS, Datum, read_crs, transformer
+from gis.crs import GEOGRAPHIC_SRIDS, SERVED_SRIDS, WGS84_SRID, AnyCRS, read_crs, transformer
+from gis.datums import Datum
 from gis.errors import CrsError
 from gis.fields import STORAGE_SRID, WEB_SRID
 from ingest.files.matching import guess_fields, guess_place

@@ -5,10 +5,10 @@ import logging
 import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
+from importlib import import_module
 
 import psycopg
 
-from ingest.gateways import hj212, http, jt808, mqtt
 from ingest.gateways.directory import Directory
 from ingest.gateways.gateway import Gateway
 
@@ -17,11 +17,14 @@ log = logging.getLogger(__name__)
 REPORT = 60.0
 """Seconds between two lines of counts in the log."""
 
+PROTOCOLS = ("hj212", "jt808", "http", "mqtt")
+"""Those that can be served."""
 
-KINDS: Mapping[str, type[Gateway]] = {
-    kind.protocol: kind for kind in (hj212.Gateway, jt808.Gateway, http.Gateway, mqtt.Gateway)
-}
-"""The protocols that can be served."""
+
+def kind(protocol: str) -> type[Gateway]:
+    """The gateway of a protocol. Only what is served is loaded: each brings libraries of its own."""
+    found: type[Gateway] = import_module(f"{__package__}.{protocol}").Gateway
+    return found
 
 
 async def serve(dsn: str, host: str, ports: Mapping[str, int]) -> None:
@@ -37,7 +40,7 @@ async def serve(dsn: str, host: str, ports: Mapping[str, int]) -> None:
 
 
 async def _start(stack: AsyncExitStack, protocol: str, dsn: str, host: str, port: int) -> None:
-    gateway = KINDS[protocol](dsn)
+    gateway = kind(protocol)(dsn)
     await _until_read(gateway.directory)
     # Backwards at the end: nothing more is read, what waits is stored and acknowledged, then the connections close.
     stack.push_async_callback(gateway.close)

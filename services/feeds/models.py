@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from gis.crs import Datum
+from gis.datums import Datum
 from services.catalog.sealed import SealedField
 from services.feeds.faults import said
 from services.telemetry.spans import SPANS, Span

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from gis.crs import Datum
+from gis.datums import Datum
 from services.telemetry.models import Device
 
 TABLES = ("positions_position",)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.json import Jsonb
 
-from gis.crs import Datum, gcj_to_wgs
+from gis.datums import Datum, gcj_to_wgs
 from services.positions.models import QUALITIES, TABLES, Quality
 from services.telemetry import partitions
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from services.access import allowances
-from services.access.allowances import SharedAllowances
+from services.access import shared_allowances
+from services.access.shared_allowances import SharedAllowances
 
 HOUR = 1 / 3600
 
@@ -47,7 +47,7 @@ def test_it_fills_up_with_time(name: str) -> None:
 def test_another_process_counts_the_same(name: str) -> None:
     program = (
         "import django; django.setup()\n"
-        "from services.access.allowances import SharedAllowances\n"
+        "from services.access.shared_allowances import SharedAllowances\n"
         f"print(SharedAllowances('test', {HOUR}, 2).spend({name!r}))"
     )
     asked = SharedAllowances("test", HOUR, 2)
@@ -62,11 +62,11 @@ def test_another_process_counts_the_same(name: str) -> None:
 
 def test_f02_while_redis_is_away_each_process_counts_by_itself(name: str, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:9"
-    allowances._script.cache_clear()
+    shared_allowances._script.cache_clear()
     try:
         asked = SharedAllowances("test", HOUR, 2)
         assert [asked.spend(name) for _n in range(2)] == [0, 0]
         assert asked.spend(name) > 0 and asked.look(name) > 0
         assert asked.spend(name + "x") == 0
     finally:
-        allowances._script.cache_clear()
+        shared_allowances._script.cache_clear()

@@ -12,7 +12,7 @@ from command_center import device_files
 from command_center.middleware import address_of
 from ingest.simulators.witness import snapshot
 from layers.environment.models import Monitor
-from services.access.allowances import SharedAllowances
+from services.access.shared_allowances import SharedAllowances
 from services.files.models import Attachment
 from services.telemetry import tokens
 from services.telemetry.models import Device, Presence

@@ -7,7 +7,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gis import crs
+from gis import crs, datums
 from gis.errors import GeometryError, MissingParameters, UnknownCRS
 
 METRE = 1e-5
@@ -17,13 +17,13 @@ METRE = 1e-5
 @pytest.mark.parametrize(
     ("shift", "given_", "expected", "tolerance"),
     [
-        (crs.wgs_to_gcj, (104.0657, 30.6595), (104.06820739998749, 30.657079144677592), 1e-12),
-        (crs.wgs_to_bd, (104.0657, 30.6595), (104.0747017028295, 30.663109266260737), 1e-12),
-        (crs.wgs_to_gcj, (116.404, 39.915), (116.41024449916938, 39.91640428150164), 1e-12),
-        (crs.gcj_to_bd, (116.404, 39.915), (116.41036949371029, 39.92133699351021), 1e-12),
+        (datums.wgs_to_gcj, (104.0657, 30.6595), (104.06820739998749, 30.657079144677592), 1e-12),
+        (datums.wgs_to_bd, (104.0657, 30.6595), (104.0747017028295, 30.663109266260737), 1e-12),
+        (datums.wgs_to_gcj, (116.404, 39.915), (116.41024449916938, 39.91640428150164), 1e-12),
+        (datums.gcj_to_bd, (116.404, 39.915), (116.41036949371029, 39.92133699351021), 1e-12),
         # The published figure is the naive inverse, which is some centimetres off the exact one.
-        (crs.bd_to_gcj, (116.404, 39.915), (116.39762729119315, 39.90865673957631), METRE / 10),
-        (crs.bd_to_wgs, (104.0747017028295, 30.663109266260737), (104.0657, 30.6595), 1e-9),
+        (datums.bd_to_gcj, (116.404, 39.915), (116.39762729119315, 39.90865673957631), METRE / 10),
+        (datums.bd_to_wgs, (104.0747017028295, 30.663109266260737), (104.0657, 30.6595), 1e-9),
     ],
 )
 def test_published_shift_vectors(shift, given_, expected, tolerance):
@@ -36,15 +36,15 @@ in_china = st.tuples(st.floats(73.6, 135), st.floats(3.9, 53.5))
 @given(in_china)
 def test_every_shift_returns_within_a_nanodegree(place):
     for there, back in (
-        (crs.wgs_to_gcj, crs.gcj_to_wgs),
-        (crs.gcj_to_bd, crs.bd_to_gcj),
-        (crs.wgs_to_bd, crs.bd_to_wgs),
+        (datums.wgs_to_gcj, datums.gcj_to_wgs),
+        (datums.gcj_to_bd, datums.bd_to_gcj),
+        (datums.wgs_to_bd, datums.bd_to_wgs),
     ):
         assert np.abs(np.array(back(*there(*place))) - place).max() < 1e-9
 
 
 def test_shifts_take_arrays_and_leave_the_rest_of_the_world_alone():
-    lon, lat = crs.wgs_to_bd([116.404, 2.35, -74.0], [39.915, 48.85, 40.7])
+    lon, lat = datums.wgs_to_bd([116.404, 2.35, -74.0], [39.915, 48.85, 40.7])
     assert abs(lon[0] - 116.404) > 0.01
     assert (lon[1:], lat[1:]) == (pytest.approx([2.35, -74.0], abs=0), pytest.approx([48.85, 40.7], abs=0))
 
@@ -133,7 +133,7 @@ def test_the_wrong_zone_is_refused():
 
 def test_a_stated_datum_is_undone():
     place = shapely.Point(107.5, 31.2)
-    shifted = shapely.transform(place, crs.wgs_to_gcj, interleaved=False)
+    shifted = shapely.transform(place, datums.wgs_to_gcj, interleaved=False)
     assert shapely.distance(shifted, place) * 1e5 > 100, "the shift is larger than a fence"
-    assert shapely.distance(crs.to_storage(shifted, crs.Datum.GCJ02), place) < 1e-9
-    assert crs.to_storage(shapely.Point(107.5, 31.2, 9), crs.Datum.WGS84).equals_exact(place)
+    assert shapely.distance(crs.to_storage(shifted, datums.Datum.GCJ02), place) < 1e-9
+    assert crs.to_storage(shapely.Point(107.5, 31.2, 9), datums.Datum.WGS84).equals_exact(place)

@@ -13,7 +13,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
 
-from gis.crs import Datum, to_storage
+from gis.crs import to_storage
+from gis.datums import Datum
 from gis.vector import open_vector, read_batches
 from ingest.models import Import
 from services.catalog.layer import registry

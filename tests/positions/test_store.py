@@ -6,7 +6,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from gis.crs import wgs_to_gcj
+from gis.datums import wgs_to_gcj
 from services.positions.store import Store
 from tests.positions.conftest import LAT, LON, NOON, drive, fix
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 
-from ingest.gateways.serve import KINDS, serve
+from ingest.gateways.serve import PROTOCOLS, kind, serve
 
 LINK = {
     "application_name": "zhutu gateway",
@@ -24,11 +24,11 @@ class Command(BaseCommand):
 
     # The checks import every screen: fifty megabytes that a gateway has no use for.
     requires_system_checks = []
-    help = "Serve the protocols of devices: " + ", ".join(KINDS)
+    help = "Serve the protocols of devices: " + ", ".join(PROTOCOLS)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which, and where."""
-        parser.add_argument("protocols", nargs="*", metavar="PROTOCOL[:PORT]", help=", ".join(KINDS))
+        parser.add_argument("protocols", nargs="*", metavar="PROTOCOL[:PORT]", help=", ".join(PROTOCOLS))
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,11 +37,13 @@ class Command(BaseCommand):
         _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         ports: dict[str, int] = {}
-        for asked in options["protocols"] or KINDS:
+        for asked in options["protocols"] or PROTOCOLS:
             name, _, port = asked.partition(":")
-            if name not in KINDS or (port and not (port.isdigit() and int(port) < 65536)):
-                raise CommandError(f"there is no {asked!r}; choose among {', '.join(KINDS)}, with a port after a colon")
-            ports[name] = int(port) if port else KINDS[name].port
+            if name not in PROTOCOLS or (port and not (port.isdigit() and int(port) < 65536)):
+                raise CommandError(
+                    f"there is no {asked!r}; choose among {', '.join(PROTOCOLS)}, with a port after a colon"
+                )
+            ports[name] = int(port) if port else kind(name).port
         given = connection.get_connection_params()
         wanted = {name: given[name] for name in ("host", "port", "user", "password", "dbname") if given.get(name)}
         asyncio.run(serve(make_conninfo(**wanted, **LINK), options["host"], ports))

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from gis.crs import Datum
+from gis.datums import Datum
 from ingest.files import imports
 from ingest.files.places import POINT, WKT
 from ingest.files.undo import undo
