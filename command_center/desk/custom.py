@@ -79,7 +79,7 @@ def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     saved = custom.fetch(principal, pk)
     time = saved.time(day(request), _kind(request))
     found = figures.run(principal, saved, time, "export")
-    response = file(request, saved.name, f"{saved.name}_{time.label}", found.sheet)
+    response = file(request, saved.name, saved.name, found.sheet, time)
     trail.note(
         principal.id, principal.name, "export", layer=saved.layer, object_id=saved.pk, address=principal.address,
         changes={

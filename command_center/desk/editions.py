@@ -87,11 +87,11 @@ def export(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     principal = visitor(request)
     edition = editions.fetch(principal, pk, "export")
     made, title = sheets.spoken(edition.sheets), editions.title(edition)
-    name = "_".join(filter(None, (title, edition.subject, edition.time.label, f"v{edition.version}")))
-    made.notes.append(_source(edition))
+    name = "_".join(filter(None, (title, edition.subject, f"v{edition.version}")))
     if edition.late_at is not None:
         made.notes.append(_late(edition))
-    response = file(request, title, name, made)
+    made.notes.append(_source(edition))
+    response = file(request, title, name, made, edition.time)
     trail.note(
         principal.id, principal.name, "export", layer=editions.layer_of(edition).key, object_id=edition.pk,
         address=principal.address,

@@ -1,6 +1,7 @@
 """What was measured as a file: reading by reading, and any table with its time in the name."""
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Any
 
 from django.http import StreamingHttpResponse
@@ -20,10 +21,19 @@ def file(
     form: str, title: str, headings: list[str], rows: Iterable[Any], name: str, time: Period
 ) -> StreamingHttpResponse:
     """A table of a time as Excel or CSV; Invalid for another form."""
+    first, last = (each.astimezone(ZONE).date() for each in (time.begin, time.end))
+    return of_days(form, title, headings, rows, name, first, last)
+
+
+def of_days(
+    form: str, title: str, headings: list[str], rows: Iterable[Any], name: str, first: date, last: date
+) -> StreamingHttpResponse:
+    """The same of whole days, both included; the file's name has what no file system refuses."""
     chunks, kind = sheet(form, title, headings, rows)
     response = StreamingHttpResponse(chunks, content_type=kind)
-    begin, end = (f"{each.astimezone(ZONE):%Y-%m-%d}" for each in (time.begin, time.end))
-    response.headers["Content-Disposition"] = attachment(f"{name}_{begin}_{end}.{form}")
+    clean = "".join("_" if c in '\\/:*?"<>|' or not c.isprintable() else c for c in name)
+    days = f"{first}" if first == last else f"{first}_{last}"
+    response.headers["Content-Disposition"] = attachment(f"{clean}_{days}.{form}")
     return response
 
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from command_center.desk import measured_files
 from command_center.desk.doors import signed_in, visitor
-from command_center.desk.outputs import attachment
 from command_center.desk.times import LONGEST, day_of
 from services.access import gate
 from services.access.errors import Invalid
@@ -21,7 +21,6 @@ from services.accounts.roles import Role
 from services.audit import trail
 from services.catalog.layer import registry
 from services.catalog.models import Feature
-from services.export.sheets import sheet as file_of
 from services.reports import custom, editions
 from services.telemetry import reports
 from services.telemetry.spans import ZONE
@@ -95,8 +94,8 @@ def export(request: HttpRequest, key: str) -> StreamingHttpResponse:
     if report.of_feature and feature is None:
         raise Invalid(_("请选择%s。") % report.of.singular, {"feature": [_("必填")]})
     made = report.sheet(principal, time, feature)
-    name = "_".join(filter(None, (str(report.title), feature.name if feature else "", str(time.first))))
-    response = file(request, str(report.title), name, made)
+    name = "_".join(filter(None, (str(report.title), feature.name if feature else "")))
+    response = file(request, str(report.title), name, made, time)
     trail.note(
         principal.id, principal.name, "export", layer=report.layer, address=principal.address,
         object_id=str(feature.pk) if feature else "",
@@ -154,15 +153,14 @@ def shown(made: reports.Sheet) -> dict[str, Any]:
     }
 
 
-def file(request: HttpRequest, title: str, name: str, made: reports.Sheet) -> StreamingHttpResponse:
+def file(
+    request: HttpRequest, title: str, name: str, made: reports.Sheet, time: reports.Period
+) -> StreamingHttpResponse:
     """A sheet as Excel or CSV, as ``format`` of the address says."""
     form = request.GET.get("format", "xlsx")
     headings = [f"{each.label}（{each.unit}）" if each.unit else each.label for each in made.headings]
-    chunks, kind = file_of(form, title, headings, _rows(made))
-    response = StreamingHttpResponse(chunks, content_type=kind)
-    clean = "".join("_" if c in '\\/:*?"<>|' or not c.isprintable() else c for c in name)
-    response.headers["Content-Disposition"] = attachment(f"{clean}.{form}")
-    return response
+    last = time.end - timedelta(days=1)
+    return measured_files.of_days(form, title, headings, _rows(made), name, time.first, last)
 
 
 def _texts(made: reports.Sheet, line: reports.Line) -> list[Cell]:

@@ -8,13 +8,11 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from command_center.desk import points
+from command_center.desk import measured_files, points
 from command_center.desk.doors import signed_in, visitor
-from command_center.desk.outputs import attachment
 from command_center.desk.times import day_of
 from services.access.errors import Invalid, Refused
 from services.audit import trail
-from services.export.sheets import sheet
 from services.telemetry import validity
 from services.telemetry.spans import ZONE
 
@@ -44,7 +42,7 @@ def page(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
              *(share and round(share.share, 4) for share in line.days), round(line.whole.share, 4)]
             for line in found.lines
         )  # fmt: skip
-        return _file(request, _("数据有效率"), headings, rows)
+        return _file(request, _("数据有效率"), headings, rows, first, found.days[-1])
     context = {
         "found": found,
         "lines": [(line, [(share, _grade(share)) for share in line.days], _grade(line.whole)) for line in found.lines],
@@ -79,7 +77,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
              *(day.marked.get(mark, 0) for mark in marks), day.late, day.revisions]
             for day in days
         )  # fmt: skip
-        return _file(request, _("数据有效率"), headings, rows)
+        return _file(request, f"{_('数据有效率')}_{device.number}", headings, rows, first, last)
     expected, good = sum(day.expected for day in days), sum(day.good for day in days)
     context: dict[str, Any] = {
         "device": device,
@@ -110,16 +108,16 @@ def _days(request: HttpRequest) -> tuple[date, date]:
     return first, min(last, max(first, today))
 
 
-def _file(request: HttpRequest, title: str, headings: list[str], rows: Any) -> StreamingHttpResponse:
+def _file(
+    request: HttpRequest, name: str, headings: list[str], rows: Any, first: date, last: date
+) -> StreamingHttpResponse:
     principal = visitor(request)
     form = request.GET["format"]
-    chunks, kind = sheet(form, title, headings, rows)
+    response = measured_files.of_days(form, _("数据有效率"), headings, rows, name, first, last)
     trail.note(
         principal.id, principal.name, "export", layer="device", address=principal.address,
         changes={"format": form, "what": "validity"},
     )  # fmt: skip
-    response = StreamingHttpResponse(chunks, content_type=kind)
-    response.headers["Content-Disposition"] = attachment(f"{title}.{form}")
     return response
 
 

@@ -14,9 +14,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from services.access import holders
 from services.access.errors import Invalid, NotFound
 from services.access.principal import Holding, Principal, principals
-from services.accounts.models import Membership, User
+from services.accounts.models import User
 from services.accounts.roles import Role
 from services.audit import trail
 from services.notify.models import Absence
@@ -61,9 +62,8 @@ def covers(deputy: Principal, absent: Principal) -> bool:
 
 def candidates(principal: Principal) -> list[User]:
     """Those who can be one's deputy, by name."""
-    known = principals(set(Membership.objects.values_list("user", flat=True)))
-    found = [pk for pk, other in known.items() if pk != principal.id and covers(other, principal)]
-    return sorted(User.objects.filter(pk__in=found), key=lambda user: (str(user), user.username))
+    found = holders.with_all_of(principal.holdings).exclude(pk__in=[principal.id])
+    return sorted(found, key=lambda user: (str(user), user.username))
 
 
 def mine(principal: Principal) -> QuerySet[Absence]:

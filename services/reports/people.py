@@ -3,31 +3,21 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from services.access.principal import Holding, Principal, principals
-from services.accounts.models import Membership, User
+from django.db.models import Q
+
+from services.access import gate, holders
+from services.access.principal import Principal
+from services.accounts.models import User
 from services.accounts.roles import Role
 from services.catalog.layer import Layer
-from services.reports import reach
 
 
 def recipients(principal: Principal, layer: Layer) -> list[User]:
     """Those whom a principal may choose, by name: nobody learns of people elsewhere or of other organisations."""
-    held = Membership.objects.filter(user__is_active=True).exclude(role=Role.PUBLIC)
-    known = principals(set(held.values_list("user", flat=True)))
-    found = [
-        pk for pk, other in known.items()
-        if reach.sees(other, layer) and (principal.is_admin or _meet(principal.holdings, other.holdings))
-    ]  # fmt: skip
-    return sorted(User.objects.filter(pk__in=found), key=lambda user: (str(user), user.username))
-
-
-def _meet(mine: Iterable[Holding], others: Iterable[Holding]) -> bool:
-    return any(
-        one.organisation == other.organisation
-        and (one.region.startswith(other.region) or other.region.startswith(one.region))
-        for one in mine
-        for other in others
-    )
+    wanted = [~Q(role=Role.PUBLIC), Q(role__in=[role for role in Role.values if gate.granted(layer, role, "view")])]
+    if not principal.is_admin:
+        wanted.append(holders.beside(principal.holdings))
+    return sorted(holders.people(*wanted), key=lambda user: (str(user), user.username))
 
 
 def names(keys: Iterable[UUID]) -> list[str]:

@@ -4,6 +4,7 @@ import csv
 import io
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.db import connection
@@ -104,11 +105,15 @@ def test_f43_foreign_devices_are_not_there(device: Device) -> None:
 def test_both_pages_come_out_as_files(device: Device) -> None:
     send(device, range(12))
     span = "from=2026-11-10&to=2026-11-10&format=csv"
-    for path, row in (
-        ("/desk/validity?q=V1&", ["V1", "有效率监测点", "0.5", "0.5"]),
-        (f"/desk/validity/{device.pk}?", ["2026-11-10", "144", "72", "0.5", "72", "0", "0"]),
-    ):
+    for path, row, name in (
+        ("/desk/validity?q=V1&", ["V1", "有效率监测点", "0.5", "0.5"], "数据有效率_2026-11-10.csv"),
+        (
+            f"/desk/validity/{device.pk}?", ["2026-11-10", "144", "72", "0.5", "72", "0", "0"],
+            f"数据有效率_{device.number}_2026-11-10.csv",
+        ),
+    ):  # fmt: skip
         answer = client("owner").get(path + span)
+        assert quote(name) in answer["Content-Disposition"]
         rows = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))  # type: ignore[attr-defined]
         assert rows[1] == row
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import openpyxl
 import pytest
@@ -199,6 +200,19 @@ def test_names_are_only_text_wherever_they_stand(who: People, two: Any) -> None:
     assert "<script>alert" not in page and "</style><script" not in page
     answer = client("owner").get(f"/desk/reports/custom/{saved.pk}/export?format=xlsx")
     assert answer.status_code == 200 and '"</' not in answer["Content-Disposition"]
+    clean = quote("=cmd____style__script_alert(1)__script_")
+    assert f"UTF-8''{clean}_" in answer["Content-Disposition"], "nothing that a file system refuses"
+
+
+def test_files_are_named_after_what_and_which_days(who: People, two: Any, edition: list[Edition]) -> None:
+    saved = custom.save(who["owner"], _values())
+    owner, (mine, _other) = client("owner"), two
+    for address, name in (
+        (f"custom/{saved.pk}/export?date=2026-11-10", "污水月报_2026-11-01_2026-11-30.xlsx"),
+        (f"sewage-plant/export?feature={mine.pk}&period=day&date=2026-11-10", f"_{mine.name}_2026-11-10.xlsx"),
+        (f"editions/{edition[1].pk}/export", "_报表厂存_v2_2025-12-31.xlsx"),
+    ):
+        assert quote(name) in owner.get(f"/desk/reports/{address}")["Content-Disposition"], address
 
 
 def test_what_is_no_format_is_refused_and_not_noted(who: People, two: Any) -> None:
