@@ -41,6 +41,7 @@ class Projects(Layer):
         Topic("green", _("绿色施工")),
         Topic("enforcement", _("行政执法"), ("open_problems",)),
         Topic("dust", _("扬尘噪声")),
+        Topic("power", _("临时用电")),
         Topic("rewards", _("奖惩情况")),
         Topic("integrity", _("诚信评价"), ("contractor__name", "contractor__credit_score")),
         Tab(Participation, ("enterprise", "capacity", "manager")),

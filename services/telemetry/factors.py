@@ -1,6 +1,6 @@
 """The factors that platforms of construction bureaus meet, and the bars of validity, as the first rows of their tables.
 
-Codes of HJ 212 annex B; those without a hyphen-free code of their own (truck and plant) are short words.
+Codes of HJ 212 annex B; those without a hyphen-free code of their own (truck, plant, temporary power) are short words.
 """
 
 from datetime import date
@@ -63,6 +63,13 @@ FACTORS = (
     Standard("energy", _("用电量"), "kWh", 1, TOTAL),
     Standard("power", _("功率"), "kW", 2),
     Standard(FAULTS, _("故障设备数"), "", 0),
+    Standard("residual", _("剩余电流"), "mA"),
+    Standard("cable", _("电缆温度"), "℃"),
+    Standard("earthing", _("接地电阻"), "Ω", 2),
+    Standard("insulation", _("绝缘电阻"), "MΩ", 2),
+    Standard("tripcurrent", _("剩余动作电流"), "mA"),
+    Standard("triptime", _("剩余动作时间"), "ms", 0),
+    Standard("tripproduct", _("动作电流与时间之积"), "mA·s"),
     Standard("speed", _("车速"), "km/h", 0),
     Standard("mileage", _("里程"), "km", 1, TOTAL),
     Standard("fuel", _("油量"), "L"),

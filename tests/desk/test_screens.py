@@ -45,11 +45,13 @@ def screens(server: Server) -> dict[str, str]:
         return str(server.sql(query)[0][0])
 
     layers = ("projects", "cameras", "monitors", "sewage_plants", "mixer_trucks", "enterprises", "people",
-              "rural_houses", "greenways", "control_areas", "remediation_orders", "outfalls")  # fmt: skip
+              "rural_houses", "greenways", "control_areas", "remediation_orders", "outfalls",
+              "power_boxes")  # fmt: skip
     monitor = one("select d.feature from telemetry_device d join environment_monitor m on m.id = d.feature"
                   " order by d.id limit 1")  # fmt: skip
     plant = one("select d.feature from telemetry_device d join sewage_sewageplant p on p.id = d.feature"
                 " where d.number like '%%02' order by d.id limit 1")  # fmt: skip
+    box = one("select box_id from power_boxes_powercheck where not passed order by box_id limit 1")
     truck = one("select feature from telemetry_device where number = 'REPLAY'")
     device = one("select id from telemetry_device where number not like '%%02' order by id limit 1")
     hour = (datetime.now(UTC) - timedelta(hours=2)).astimezone(ZoneInfo("Asia/Shanghai")).strftime("%Y-%m-%dT%H:00")
@@ -59,6 +61,7 @@ def screens(server: Server) -> dict[str, str]:
         "panel-project": f"/desk/projects/{one('select min(id::text) from projects_project')}",
         "panel-monitor": f"/desk/monitors/{monitor}",
         "panel-monitor-curves": f"/desk/monitors/{monitor}#tab-curves",
+        "panel-power-box": f"/desk/power_boxes/{box}#tab-powercheck",
         "panel-plant": f"/desk/sewage_plants/{plant}",
         "panel-truck-track": f"/desk/mixer_trucks/{truck}#tab-track",
         "process": f"/desk/sewage_plants/{plant}/process",

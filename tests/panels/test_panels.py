@@ -90,13 +90,13 @@ def test_private_fields_are_in_no_list_and_no_panel_of_who_may_not_read_them(
             assert not labels & {value.label for value in panel(who[name], layer, row.pk).values}
 
 
-def test_the_project_panel_shows_twelve_topics_that_fill_from_other_domains(who: dict[str, Principal]) -> None:
+def test_the_project_panel_shows_topics_that_fill_from_other_domains(who: dict[str, Principal]) -> None:
     layer = registry.by_key["projects"]
     project = Project.objects.create(name="专题", region_id="511702", summary="简介在此")
     Camera.objects.create(code="51170200441310000001", name="东门摄像机", project=project, region_id="511702")
     Monitor.objects.create(code="MN-TOPIC-1", name="东门监测点", project=project, region_id="511702")
     heads = {head.key: head.count for head in panel(who["owner"], layer, project.pk).tabs}
-    assert len([t for t in layer.tabs if not isinstance(t, Tab)]) == 12
+    assert len([t for t in layer.tabs if not isinstance(t, Tab)]) == 13
     assert (heads["video"], heads["dust"]) == (1, 1)
     video = tab(who["owner"], layer, project.pk, "video")
     assert "东门摄像机" in str(video.sections[0].rows)

@@ -1,0 +1,1 @@
+"""Temporary power of sites: distribution boxes, what devices measure there, and checks of them."""
