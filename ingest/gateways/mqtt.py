@@ -52,8 +52,6 @@ class Gateway(Base):
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
         self.folder: Path = settings.MQTT_FOLDER
-        self._password, _digest = tokens.new()
-        self._ours = tokens.broker_digest(self._password)
         self._session = 0
         """Counts connections to the broker: a message can be acknowledged only over the one that brought it."""
         self._connected = self._stopping = False
@@ -61,12 +59,19 @@ class Gateway(Base):
         self._writing: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> None:
-        """Let the broker know who may come, then take what it keeps for us and what comes."""
-        self._write_passwords()
+        """Let the broker know who may come, then take what it keeps for us and what comes.
+
+        A broker that reads its passwords again forgets what a session without a connection may read, where its password
+        is not as before, and drops without a word what comes for it. So ours stays the same, and where the broker knows
+        it already nothing is written before we are connected.
+        """
+        password = self._own_password()
+        if not self._may_enter():
+            self._write_passwords()
         self._writing = asyncio.create_task(self._keep_passwords())
         loop = asyncio.get_running_loop()
         client = Client(CallbackAPIVersion.VERSION2, NAME, protocol=MQTTv5, manual_ack=True)
-        client.username_pw_set(NAME, self._password)
+        client.username_pw_set(NAME, password)
         client.reconnect_delay_set(1, 5)
 
         # paho calls these in its own thread.
@@ -162,6 +167,25 @@ class Gateway(Base):
         if self._client is not None:
             self._client.publish(f"zhutu/{number}/problems", json.dumps(problem, ensure_ascii=False))
 
+    def _own_password(self) -> str:
+        """Ours, made once."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (kept := self.folder / "gateway").exists():
+            _write(kept, tokens.new()[0])
+        return kept.read_text().strip()
+
+    def _may_enter(self) -> bool:
+        """Whether the broker has our password already."""
+        file = self.folder / "passwords"
+        return file.exists() and self._line(NAME, "gateway") in file.read_text().splitlines()
+
+    def _line(self, name: str, kept: str) -> str:
+        """A name of the broker with the digest of the password in a file, which is made once: each has its own salt."""
+        digest = self.folder / f"{kept}.digest"
+        if not digest.exists():
+            _write(digest, tokens.broker_digest((self.folder / kept).read_text().strip()))
+        return f"{name}:{digest.read_text().strip()}"
+
     async def _keep_passwords(self) -> None:
         while True:
             await asyncio.sleep(PASSWORDS_AGAIN)
@@ -172,13 +196,9 @@ class Gateway(Base):
 
     def _write_passwords(self) -> None:
         """The names that the broker lets in: ours, that of enrolment and the active devices."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lines = [f"{NAME}:{self._ours}"]
-        enrolment = self.folder / "enrolment.digest"
-        if (word := self.folder / "enrolment").exists():
-            if not enrolment.exists():
-                _write(enrolment, tokens.broker_digest(word.read_text().strip()))
-            lines.append(f"{ENROLMENT}:{enrolment.read_text().strip()}")
+        lines = [self._line(NAME, "gateway")]
+        if (self.folder / "enrolment").exists():
+            lines.append(self._line(ENROLMENT, "enrolment"))
         names = {NAME, ENROLMENT}
         lines += sorted(
             f"{device.number}:{device.secret}"

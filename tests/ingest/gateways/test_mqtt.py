@@ -115,7 +115,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def road(server: Server, folder: Path) -> Iterator[Road]:
     secret = tokens.broker_digest(TOKEN)
-    for number in ("CALM", "READER", "BROKEN"):
+    for number in ("CALM", "READER", "BROKEN", "FLOWING", "BETWEEN"):
         register(server, "mqtt", number, secret)
     register(server, "mqtt", "SHUT", secret, "blocked")
     found = Road(server, folder)
@@ -207,6 +207,47 @@ def test_f04_the_reader_is_killed_in_mid_flow(road: Road, box: Any) -> None:
     sending.join()
     until(lambda: len(stored(road.server, "mqtt", "READER")) >= 400, 40)
     road.check("READER", 400, reader.taken)
+
+
+def test_f04_what_comes_while_a_gateway_starts_is_kept(road: Road, box: Any) -> None:
+    """The broker must not forget, when it hears of passwords, what the session without a connection may read."""
+    flowing, end = box("FLOWING"), threading.Event()
+    sent = 0
+
+    def send() -> None:
+        nonlocal sent
+        for at in times(1_700):
+            if end.wait(0.01):
+                return
+            flowing.publish(record(at))
+            sent += 1
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    entry = (road.folder / "passwords").read_text().splitlines()[0]
+    for _again in range(3):
+        road.gateway.kill()
+        road.start_gateway()
+        assert (road.folder / "passwords").read_text().splitlines()[0] == entry, "its password is the one before"
+    end.set()
+    sending.join()
+    assert until(lambda: flowing.taken >= sent, 40)
+    until(lambda: len(stored(road.server, "mqtt", "FLOWING")) >= 2 * sent, 40)
+    road.check("FLOWING", 2 * sent, flowing.taken)
+
+
+def test_f05_what_a_new_broker_takes_before_the_gateway_is_there_is_kept(road: Road, box: Any) -> None:
+    between, wanted = box("BETWEEN"), times(20)
+    between.deliver(record(wanted[0]))
+    assert until(lambda: len(stored(road.server, "mqtt", "BETWEEN")) == 2)
+    road.gateway.kill()
+    time.sleep(2.5)  # the broker writes its store a second after each change
+    road.broker.kill()
+    road.start_broker()
+    between.deliver(*(record(at) for at in wanted[1:]))
+    road.start_gateway()
+    until(lambda: len(stored(road.server, "mqtt", "BETWEEN")) >= 40, 30)
+    road.check("BETWEEN", 40, between.taken)
 
 
 def test_the_broker_is_killed_in_mid_flow(road: Road, box: Any) -> None:
