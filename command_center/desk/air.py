@@ -134,7 +134,7 @@ def _row(
     quality = air_quality(scales, {(code, minutes): value for code, value in row.means.items()}, at)
     if quality is not None:
         row.aqi, row.band = quality.aqi, quality.band
-        row.primary = "、".join(names[code] for code in quality.primary)
+        row.primary = _("、").join(names[code] for code in quality.primary)
     for values_of in own.values():
         one = air_quality(scales, {(code, minutes): value for code, value in values_of.items()}, at)
         row.over += one is not None and one.aqi > OVER

@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import signed_in, visitor
+from command_center.desk.forms import blanks
 from services.access import gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
@@ -95,6 +96,7 @@ class Profile(forms.ModelForm):
 
     def __init__(self, *args: Any, instance: Device, **kwargs: Any) -> None:
         super().__init__(*args, instance=instance, **kwargs)
+        blanks(self.fields)
         if instance.protocol != Device.Protocol.HJ212:
             del self.fields["password"]
         self.kept = {name for name in devices.SECRET if getattr(instance, name)}

@@ -8,6 +8,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from command_center.desk.forms import blanks
 from ingest.feeds.trial import Trial
 from ingest.files.matching import guess_fields, guess_place
 from ingest.files.source import Source as Columns
@@ -111,10 +112,11 @@ class SourceForm(forms.ModelForm):
         initial = dict(zip(("times", "each"), _rhythm(instance.every), strict=True))
         super().__init__(data, instance=instance, initial=initial)
         layers = [(layer.key, layer.title) for layer in registry]
-        self.fields["layer"].choices = [("", "—"), *layers]  # type: ignore[attr-defined]
+        self.fields["layer"].choices = [("", ""), *layers]  # type: ignore[attr-defined]
         chosen = registry.get((data or {}).get("layer", "") or instance.layer)
         tabs = [tab for tab in chosen.tabs if isinstance(tab, Tab)] if chosen is not None else []
-        self.fields["tab"].choices = [("", "—"), *((tab.key, tab.title) for tab in tabs)]  # type: ignore[attr-defined]
+        self.fields["tab"].choices = [("", ""), *((tab.key, tab.title) for tab in tabs)]  # type: ignore[attr-defined]
+        blanks(self.fields)
         for name, label in (("layer", None), ("tab", None), ("times", "every"), ("secret", None), ("begin_at", None)):
             self.fields[name].label = Source._meta.get_field(label or name).verbose_name
         for name, field in self.fields.items():

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from command_center.desk import figures, regions
 from command_center.desk.doors import signed_in, visitor
-from command_center.desk.forms import Place
+from command_center.desk.forms import Place, blanks
 from gis.models import Region
 from services.access import gate
 from services.access.errors import Invalid, Refused
@@ -73,6 +73,7 @@ class FenceForm(forms.ModelForm):
         self.fields["layer"].choices = [(layer.key, layer.title) for layer in layers]
         kinds = [kind for kind in Kind if kind != Kind.DEVIATION or shape == Fence.Shape.CORRIDOR]
         self.fields["kinds"].choices = [(kind.value, kind.label) for kind in kinds]
+        blanks(self.fields, region=_("请选择"))
         for name in ("region", "layer", "kinds", "weekdays"):
             self.fields[name].label = str(label(name).verbose_name).capitalize()
             self.fields[name].help_text = str(label(name).help_text)

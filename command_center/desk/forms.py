@@ -124,6 +124,7 @@ def feature_form(principal: Principal, layer: Layer, feature: Feature | None = N
     described = _usable(f for f in layer.fields if f.name in writable)
     start = dict(initial or {})
     fields: dict[str, forms.Field] = {name: _field(d) for name, d in described.items()}
+    blanks(fields)
     if feature is not None:
         start |= {name: getattr(feature, d.field.attname) for name, d in described.items()}
         start[READ_AT] = feature.updated_at.isoformat()
@@ -145,6 +146,7 @@ def record_form(tab: Tab, data: Any = None) -> RowForm:
     )  # fmt: skip
     described = _usable(columns)
     fields = {name: _field(d) for name, d in described.items()}
+    blanks(fields)
     return type("RecordForm", (RowForm,), {**fields, "described": described})(data)  # type: ignore[no-any-return]
 
 
@@ -177,6 +179,19 @@ def _section(described: Described) -> str:
     if described.is_time:
         return "dates"
     return "numbers" if described.is_number and not described.choices else "main"
+
+
+def blanks(fields: Mapping[str, forms.Field], **words: str) -> None:
+    """Say what choosing nothing means in every list that allows it: 未选择, or the word given for the field."""
+    for name, field in fields.items():
+        if not isinstance(field, forms.ChoiceField):
+            continue
+        word = words.get(name, _("未选择"))
+        if isinstance(field, forms.ModelChoiceField):
+            if field.empty_label is not None:
+                field.empty_label = word
+        elif isinstance(field.widget, forms.Select):
+            field.choices = [("", word) if value in ("", None) else (value, label) for value, label in field.choices]
 
 
 def _field(described: Described) -> forms.Field:

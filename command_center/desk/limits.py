@@ -8,8 +8,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from command_center.desk.doors import region_names, signed_in, visitor
+from command_center.desk.forms import blanks
 from services.access import gate
 from services.access.errors import Invalid, NotFound, Refused
 from services.access.principal import Principal
@@ -27,6 +29,7 @@ class LimitForm(forms.ModelForm):
     class Meta:
         model = Limit
         fields = tables.EDITED
+        labels = {"unit": gettext_lazy("计量单位")}
         widgets = {
             **dict.fromkeys(
                 ("standard", "version", "factor", "unit", "grade", "stage", "region", "given", "citation"),
@@ -38,6 +41,10 @@ class LimitForm(forms.ModelForm):
             "over_background": forms.CheckboxInput({"class": "form-check-input"}),
             "verified": forms.CheckboxInput({"class": "form-check-input"}),
         }  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        blanks(self.fields, period=_("不限"))
 
     def _post_clean(self) -> None:
         """Nothing: the action checks and writes the row, the form only reads what was sent."""

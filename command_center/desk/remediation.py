@@ -88,7 +88,7 @@ class OrderForm(forms.Form):
 
     def __init__(self, *args: Any, units: list[tuple[UUID, str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["unit"].choices = [(str(key), f"{name}（{capacity}）") for key, name, capacity in units]  # type: ignore[attr-defined]
+        self.fields["unit"].choices = [(str(key), f"{name} · {capacity}") for key, name, capacity in units]  # type: ignore[attr-defined]
 
 
 @signed_in

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import region_names, signed_in, visitor
+from command_center.desk.forms import blanks
 from services.access import gate
 from services.access.errors import Invalid, Refused
 from services.access.principal import Principal
@@ -117,7 +118,8 @@ class RuleForm(forms.ModelForm):
         kept = registry.get(self.instance.layer) if self.instance.pk else None
         self.fields["layer"].choices = [(l.key, l.title) for l in dict.fromkeys([*([kept] if kept else []), *layers])]  # type: ignore[attr-defined]  # noqa: E741
         standards = Limit.objects.values_list("standard", flat=True).distinct().order_by("standard")
-        self.fields["standard"].choices = [("", _("不引用标准")), *((s, s) for s in standards)]  # type: ignore[attr-defined]
+        self.fields["standard"].choices = [("", ""), *((s, s) for s in standards)]  # type: ignore[attr-defined]
+        blanks(self.fields, period=_("不限"), standard=_("不引用标准"))
         if self.instance.features:
             found = FeatureIndex.objects.filter(pk__in=self.instance.features).values_list("code", flat=True)
             self.initial["codes"] = ", ".join(found)

@@ -33,6 +33,7 @@ import { startReferences } from "./desk/references";
 import { startLive } from "./desk/live";
 import { startNotices } from "./desk/notices";
 import { startStacks } from "./desk/stacks";
+import { startTabs } from "./desk/tabs";
 
 startToasts();
 startMenus();
@@ -44,6 +45,7 @@ startNotices();
 startStacks();
 startLive();
 htmx.process(document.body);
+startTabs();
 
 const workspace = document.querySelector<HTMLElement>("[data-workspace]");
 if (workspace) {

@@ -33,6 +33,7 @@ VARIABLES = {
 """Every variable there is, with its name for people; ``level`` and ``link`` are filled in by the outbox."""
 
 PLACE = re.compile(r"\{([^{}]*)\}")
+LAST_SENTENCE = re.compile(r"(?<=[。！.!])\s*\{text\}\s*$")
 BODY_LIMIT, SUBJECT_LIMIT, VALUE_LIMIT = 4000, 200, 1000
 """Characters."""
 
@@ -60,9 +61,12 @@ def check_variables(variables: Mapping[str, Any]) -> None:
 def worded(subject: str, body: str, variables: Mapping[str, Any]) -> tuple[str, str]:
     """Subject (one line, at most 200 characters) and body (at most 4,000) with the variables filled in.
 
-    A value is put in once and never read for places again; a variable without a value shows as a dash.
+    A value is put in once and never read for places again; a variable without a value shows as a dash, and a last
+    sentence that is nothing but ``{text}`` is left out where there is none.
     """
     values = {name: shown(value) for name, value in variables.items()}
+    if not values.get("text"):
+        body = LAST_SENTENCE.sub("", body)
 
     def fill(match: re.Match[str]) -> str:
         return values.get(match[1]) or "—"

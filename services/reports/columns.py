@@ -105,7 +105,9 @@ def has_load(factor: Factor) -> bool:
 
 def label(column: Column) -> str:
     """A column as a person chooses it."""
-    return f"{column.heading.label}（{column.heading.unit}）" if column.heading.unit else column.heading.label
+    if not column.heading.unit:
+        return column.heading.label
+    return _("%(name)s（%(unit)s）") % {"name": column.heading.label, "unit": column.heading.unit}
 
 
 def _column(layer: Layer, token: str, readable: Mapping[str, Described], known: Mapping[str, Factor]) -> Column | None:

@@ -70,7 +70,7 @@ class Desk:
     def settle(self) -> None:
         """Wait for the requests and for the map, where the page has one."""
         self.page.wait_for_load_state("networkidle")
-        if self.page.query_selector("#map"):
+        if self.page.query_selector("#map, [data-spot]"):
             self.page.wait_for_function(SETTLED)
 
     def shot(self, name: str) -> None:

@@ -296,3 +296,19 @@ def test_strangers_go_to_the_log_in(desk: Any) -> None:
     page.fill("#id_password", PASSWORD)
     page.click(".login-form button")
     expect(page).to_have_url(re.compile(r"/desk/projects\?state=active&kind=building"))
+
+
+def test_an_address_leads_back_to_the_tab_of_a_panel(desk: Any, at_home: tuple[str, str, float, float]) -> None:
+    mine = desk("owner")
+    page = mine.open(f"/desk/projects/{at_home[0]}#tab-history")
+    chosen = page.locator("#panel [role=tab][aria-selected=true]")
+    expect(chosen).to_have_id("tab-history")
+    expect(page.locator("#tab-body")).not_to_contain_text("选择上面的标签")
+    assert page.evaluate("document.scrollingElement.scrollTop") == 0, "the panel scrolls, the desk does not"
+    page.locator("#tab-participation").click()
+    expect(page.locator("#panel [data-tab=participation]")).to_be_visible()
+    expect(page).to_have_url(re.compile("#.*tab-participation"))
+    assert "tab-history" not in page.url
+    page.reload()
+    expect(page.locator("#panel [data-tab=participation]")).to_be_visible()
+    expect(chosen).to_have_id("tab-participation")

@@ -197,6 +197,28 @@ def test_all_points_are_on_one_large_map_coloured_by_their_limit_and_renewed_in_
     phone.shot("pollution-phone-dark")
 
 
+def test_no_number_covers_the_dot_of_a_neighbour(desk: Callable[..., Desk]) -> None:
+    page = desk("commander", **WALL).open("/desk/pollution")
+    # A crowd: a dot every 24 pixels, each with a number that has no room.
+    crowd = """() => {
+      const map = window.zhutuMap;
+      const { clientWidth: width, clientHeight: height } = map.getCanvas();
+      const features = [];
+      for (let x = -48; x <= 48; x += 24) for (let y = -48; y <= 48; y += 24) {
+        const { lng, lat } = map.unproject([width / 2 + x, height / 2 + y]);
+        features.push({ type: "Feature", geometry: { type: "Point", coordinates: [lng, lat] },
+          properties: { id: `${x} ${y}`, label: "123 !", color: "#c92a2a", hollow: false, rank: x } });
+      }
+      map.getSource("points").setData({ type: "FeatureCollection", features });
+      return new Promise((done) => map.once("idle", () => done(features.map((f) => f.geometry.coordinates))));
+    }"""
+    dots = page.evaluate(crowd)
+    labels = "at => window.zhutuMap.queryRenderedFeatures(at, {layers: ['points-label']}).map(f => f.properties.id)"
+    assert page.evaluate(labels.replace("(at, ", "(")), "around the crowd there is room for some"
+    for dot in dots:
+        assert page.evaluate(labels.replace("(at, ", "(window.zhutuMap.project(at), "), dot) == []
+
+
 def told(name: str, query: str = "") -> dict[str, Any]:
     answer = client(name).get(f"/desk/pollution/points.json{query}")
     assert answer.status_code == 200

@@ -1,4 +1,7 @@
-"""Every screen of the desk in a living city: nothing fails or goes outside, nothing is cut, no word is forgotten."""
+"""Every screen of the desk in a living city: nothing fails or goes outside, nothing is cut, no word is forgotten.
+
+Chinese is opened by day, English by night, so that both themes are read for their contrast.
+"""
 
 import os
 import re
@@ -6,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +18,7 @@ from django.conf import settings
 
 from services.telemetry.reports import REPORTS
 from tests.conftest import Live, Server, copied, served
-from tests.desk.conftest import Desk
+from tests.desk.conftest import READABLE, Desk
 
 pytestmark = pytest.mark.django_db
 SIZES = {"wide": (1920, 1080), "desk": (1440, 900), "phone": (390, 844)}
@@ -129,6 +133,7 @@ WIDE = """() => {
   const beyond = all.filter((each) => each.getBoundingClientRect().right > edge + 1);
   return `${over} px too wide: ${beyond.slice(-3).map((each) => `${each.tagName}.${each.className}`).join(", ")}`;
 }"""
+WHOLE = (Path(__file__).parent / "whole.js").read_text()
 WORDS = """() => {
   const found = new Set();
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -138,10 +143,12 @@ WORDS = """() => {
   for (const name of ["title", "placeholder", "aria-label", "alt"]) {
     for (const each of document.querySelectorAll(`[${name}]`)) found.add(each.getAttribute(name));
   }
-  return [document.title, ...found].map((text) => text.trim()).filter((text) => /[\\u3400-\\u9fff]/.test(text));
+  const texts = [document.title, ...found].map((text) => text.trim());
+  return texts.filter((text) => /[\\u3000-\\u9fff\\uff00-\\uffef]/.test(text));
 }"""
-"""Every text of a page with Chinese letters in it."""
+"""Every text of a page with Chinese letters or marks in it."""
 CHINESE = re.compile(r"[\u3400-\u9fff]+")
+MARKS = re.compile(r"[\u3000-\u303f\uff00-\uffef]")
 NAMES = {"中文", "简体中文"}
 """What a language is called in itself."""
 
@@ -171,11 +178,16 @@ def watched(mine: Desk) -> None:
     )
 
 
-@pytest.mark.parametrize("language", ["zh-hans", "en"])
+def data_in(text: str, everything: str) -> bool:
+    """Whether what is Chinese in a text is data: its words stand in a table, and with its marks the text as a whole."""
+    return all(part in everything for part in CHINESE.findall(text)) and (not MARKS.search(text) or text in everything)
+
+
+@pytest.mark.parametrize(("language", "theme"), [("zh-hans", "light"), ("en", "dark")])
 def test_every_screen_is_whole(
-    desk: Callable[..., Desk], screens: dict[str, str], live: Live, server: Server, language: str
+    desk: Callable[..., Desk], screens: dict[str, str], live: Live, server: Server, language: str, theme: str
 ) -> None:
-    mine = desk("admin", language=language)
+    mine = desk("admin", language=language, theme=theme)
     page = mine.page
     watched(mine)
     data = stored(server) if language == "en" else set()
@@ -186,12 +198,46 @@ def test_every_screen_is_whole(
             page.set_viewport_size({"width": width, "height": height})
             if wide := page.evaluate(WIDE):
                 mine.faults.append(f"{name} {size}: {wide}")
+            mine.faults += [f"{name} {size}: {problem}" for problem in page.evaluate(WHOLE)]
+        mine.faults += [f"{name}: {problem}" for problem in page.evaluate(READABLE)]
         if language == "en":
             mine.faults += [
                 f"{name}: Chinese on an English page: {text}"
                 for text in page.evaluate(WORDS)
-                if text not in NAMES and not all(part in everything for part in CHINESE.findall(text))
+                if text not in NAMES and not data_in(text, everything)
             ]
+
+
+FOCUS = """() => {
+  const at = document.activeElement;
+  if (at === document.body) return "";
+  const seen = (each) => {
+    const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(each);
+    return (outlineStyle !== "none" && parseFloat(outlineWidth) >= 2) || boxShadow !== "none";
+  };
+  const near = [at, at.nextElementSibling, at.closest("label")];
+  return near.some((each) => each && seen(each)) ? "" : at.outerHTML.slice(0, 160);
+}"""
+
+
+@pytest.mark.parametrize("name", ["alarms", "import", "air", "layer-monitors"])
+def test_the_keyboard_is_seen_wherever_it_stands(desk: Callable[..., Desk], screens: dict[str, str], name: str) -> None:
+    page = desk("admin", theme="dark").open(screens[name])
+    unseen = set()
+    for _step in range(70):
+        page.keyboard.press("Tab")
+        unseen.add(page.evaluate(FOCUS))
+    assert unseen == {""}
+
+
+def test_the_map_of_air_has_its_regions_on_a_phone_and_the_key_covers_none(
+    desk: Callable[..., Desk], screens: dict[str, str]
+) -> None:
+    page = desk("admin", viewport={"width": 390, "height": 844}).open(screens["air"])
+    drawn = page.evaluate("new Set(zhutuMap.queryRenderedFeatures({layers: ['air']}).map(f => f.properties.id)).size")
+    assert drawn > 1
+    holder, key = page.locator("#map").bounding_box(), page.locator(".air-key").bounding_box()
+    assert holder and key and key["y"] >= holder["y"] + holder["height"]
 
 
 @pytest.mark.skipif("ZHUTU_PHOTOGRAPH" not in os.environ, reason="only for whoever wants to look at them")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from services.accounts.models import User
-from services.notify import outbox
+from services.notify import outbox, wording
 from services.notify.models import SHANGHAI, Channel, Contact, Delivery, Message, Template
 from tests.notify.conftest import SECRETS
 from tests.notify.receivers import Mailbox, Web, says
@@ -140,6 +140,13 @@ def test_a_dead_channel_does_not_hold_up_another(
     assert len(mailbox.taken) == 20
     assert len(web.calls) == 1
     assert Delivery.objects.filter(channel=sms, state="queued", attempts=0).count() == 19
+
+
+def test_a_last_sentence_that_nobody_wrote_is_left_out() -> None:
+    body = "{factor} {value}，{time}。{text}"
+    assert wording.worded("", body, {"factor": "PM10", "value": 0})[1] == "PM10 0，—。"
+    assert wording.worded("", body, {"factor": "PM10", "value": 0, "text": "降尘"})[1] == "PM10 0，—。降尘"
+    assert wording.worded("", "{person}：{text}", {"person": "甲"})[1] == "甲：—"
 
 
 def test_an_office_words_its_messages_and_an_unworded_one_still_goes_out(

@@ -23,7 +23,9 @@ interface Curves {
   area?: [number, number];
 }
 
-const COLOURS = ["#2f6fd6", "#e08a1e", "#2a9d6f", "#b2479a", "#7a6ff0", "#c0392b", "#4aa8c9", "#8d7a3a"];
+/** Each stands 3:1 from the surface of its theme. */
+const COLOURS = ["#2f6fd6", "#c77412", "#238a60", "#b2479a", "#7a6ff0", "#c0392b", "#2b8cae", "#8d7a3a"];
+const COLOURS_DARK = ["#5b9bff", "#f0a23c", "#3ecf96", "#e07cc8", "#a79cff", "#ff7a6b", "#5cc4e6", "#cdb768"];
 
 /** Draw every curve that is not drawn yet. */
 export function draw(): void {
@@ -88,7 +90,7 @@ function options({ unit, kind = "line", series, limit, limitName, area }: Curves
     useUTC: true,
     textStyle: font,
     animation: false,
-    color: COLOURS,
+    color: document.documentElement.dataset.bsTheme === "dark" ? COLOURS_DARK : COLOURS,
     title: { show: blank(series), text: words("no_values"), left: "center", top: "middle", textStyle: { ...font, color: token("--z-muted"), fontSize: 13, fontWeight: 400 } },
     legend: { type: "scroll", top: 0, left: 0, right: 0, itemWidth: 14, itemHeight: 8, textStyle: font, pageTextStyle: font },
     grid: { left: 4, right: 10, top: 46, bottom: 4, containLabel: true },
@@ -113,8 +115,8 @@ function options({ unit, kind = "line", series, limit, limitName, area }: Curves
 function line(limit: number | null | undefined, name: string | undefined, font: object): object | undefined {
   if (limit === null || limit === undefined) return undefined;
   return {
-    silent: true, symbol: "none", lineStyle: { color: "#e03131", type: "dashed", width: 1.2 },
-    label: { ...font, color: "#e03131", position: "insideEndTop", formatter: `${name ?? ""} ${limit}` }, data: [{ yAxis: limit }],
+    silent: true, symbol: "none", lineStyle: { color: token("--danger"), type: "dashed", width: 1.2 },
+    label: { ...font, color: token("--danger"), position: "insideEndTop", formatter: `${name ?? ""} ${limit}` }, data: [{ yAxis: limit }],
   };
 }
 

@@ -133,7 +133,8 @@ class Pollution {
   private spot(point: Point): Spot {
     const kind = this.classOf(point);
     const over = kind === "over" || kind === "far";
-    const label = kind === "none" ? "—" : `${this.written(point.value)}${over ? " !" : ""}`;
+    // A hollow dot says that nothing is known; a dash beside each would only cover the numbers.
+    const label = kind === "none" ? "" : `${this.written(point.value)}${over ? " !" : ""}`;
     return { id: point.id, place: point.place, label, color: this.color(kind), hollow: kind === "none", rank: -this.nearness(point), alarm: point.alarm };
   }
 

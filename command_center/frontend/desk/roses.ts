@@ -15,8 +15,11 @@ interface Rose {
   series: { name: string; values: (number | null)[] }[];
 }
 
+/** From a breath to a gale: deeper by day, brighter by night, and the strongest always the farthest from the ground. */
 const FORCES = ["#9cc7f5", "#5b9ff0", "#2f6fd6", "#e08a1e", "#c0392b"];
+const FORCES_DARK = ["#3d6ea8", "#5b9bff", "#a8cbff", "#f0a23c", "#ff7a6b"];
 const MEAN = ["#8d6bd1"];
+const MEAN_DARK = ["#a79cff"];
 
 /** Draw every rose that is not drawn yet. */
 export function draw(): void {
@@ -35,12 +38,13 @@ function token(name: string): string {
 
 function options(rose: Rose): EChartsCoreOption {
   const font = { fontFamily: getComputedStyle(document.body).fontFamily, color: token("--z-text"), fontSize: 11 };
+  const dark = document.documentElement.dataset.bsTheme === "dark";
   const digits = rose.digits ?? 1;
   const written = (value: unknown) => (typeof value === "number" ? `${value.toFixed(digits)} ${rose.unit}` : "—");
   return {
     textStyle: font,
     animation: false,
-    color: rose.series.length > 1 ? FORCES : MEAN,
+    color: rose.series.length > 1 ? (dark ? FORCES_DARK : FORCES) : dark ? MEAN_DARK : MEAN,
     legend: rose.series.length > 1 ? { bottom: 0, itemWidth: 12, itemHeight: 8, textStyle: font } : undefined,
     tooltip: {
       // Rich text is drawn, not parsed: a name is never markup.

@@ -57,7 +57,7 @@ export class Workspace {
       const { startSurfaces } = await import("../map/surfaces");
       void this.map.ready.then(() => startSurfaces(this.map!, this.place.query.get("surface"), (text) => this.keepInAddress("surface", text)));
       this.map.select(this.place.open);
-      if (this.place.open && !location.hash) this.locate();
+      if (this.place.open && !location.hash.includes("map=")) this.locate();
       if (!this.key && this.place.open) this.openPanel(this.place.open, false);
     } catch (error) {
       console.error(error);

@@ -11,6 +11,8 @@ interface Region {
 }
 
 const STRONG = 0.78;
+/** The base map has counties from this zoom on, and without them there is nothing to colour. */
+const COUNTIES = 7;
 
 /** Show the map of the page. */
 export async function startAir(holder: HTMLElement): Promise<void> {
@@ -20,7 +22,8 @@ export async function startAir(holder: HTMLElement): Promise<void> {
   const style = { ...full, layers: full.layers.filter((layer) => roleOf(layer) === "basemap") };
   const bounds = (holder.dataset.bounds || "73,18,135,54").split(",").map(Number) as [number, number, number, number];
   const map = new MapLibre({
-    container: holder, style, bounds, fitBoundsOptions: { padding: 40 }, maxZoom: 13, attributionControl: false,
+    container: holder, style, bounds, fitBoundsOptions: { padding: Math.min(40, holder.clientWidth / 24) },
+    minZoom: COUNTIES, maxZoom: 13, attributionControl: false,
     dragRotate: false, pitchWithRotate: false, localIdeographFontFamily: CHINESE,
   });
   map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");

@@ -20,6 +20,8 @@ export interface Spot {
 }
 
 const LEVELS: Record<string, string> = { red: "#e03131", orange: "#f76707", yellow: "#f2b705", blue: "#1c7ed6" };
+/** Pixels across that a symbol needs for itself. */
+const ROOM = 20;
 /** Markers that pulse; more alarms than these are known by their colour alone. */
 const MOST_PULSES = 200;
 
@@ -69,9 +71,17 @@ export class PointsMap {
       id: "points-label", type: "symbol", source: "points",
       layout: {
         "text-field": ["get", "label"], ...(font ? { "text-font": font } : {}), "text-size": 13,
-        "text-variable-anchor": ["top", "bottom", "left", "right"], "text-radial-offset": 1.1, "symbol-sort-key": ["get", "rank"],
+        // Outside the ring that pulses around an alarm.
+        "text-radial-offset": ["case", ["==", ["coalesce", ["get", "alarm"], ""], ""], 1.1, 1.5],
+        "text-variable-anchor": ["top", "bottom", "left", "right"], "symbol-sort-key": ["get", "rank"], "text-padding": 1,
       },
       paint: { "text-color": text, "text-halo-color": ground, "text-halo-width": 1.8 },
+    });
+    // Nothing to see: it keeps the place of the symbol itself free of the numbers of its neighbours.
+    map.addImage("points-room", { width: ROOM, height: ROOM, data: new Uint8Array(ROOM * ROOM * 4) });
+    map.addLayer({
+      id: "points-room", type: "symbol", source: "points",
+      layout: { "icon-image": "points-room", "icon-allow-overlap": true, "icon-padding": 0 },
     });
     const made = new PointsMap(map);
     for (const layer of ["points-dot", "points-arrow"]) {
