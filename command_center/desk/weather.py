@@ -165,7 +165,8 @@ def _spot(place: Place) -> dict[str, Any] | None:
     fresh = any(each.fresh for each in place.values.values())
     words = [
         f"{each.value:.1f} {unit}"
-        for each, unit in ((warm, "℃"), (speed, "m/s"))
+        # Of the letters of maps we have those up to U+01FF; the sign ℃ is not among them.
+        for each, unit in ((warm, "°C"), (speed, "m/s"))
         if each is not None and each.value is not None
     ]
     return {

@@ -64,6 +64,7 @@ def test_weather_of_all_points_stands_on_one_page_and_follows_what_is_measured(
     drawn = "window.zhutuMap.querySourceFeatures('points').map(f => f.properties)"
     blown = f"id => {drawn}.some(p => p.id === id && p.angle === 90)"
     page.wait_for_function(blown, arg=monitor)
+    assert all(ord(letter) < 512 for spot in page.evaluate(drawn) for letter in spot["label"]), "the glyphs we have"
     mine.shot("weather-light")
     page.locator(".weather th a", has_text="风速").click()
     page.wait_for_load_state()
