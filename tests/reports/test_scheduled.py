@@ -290,7 +290,7 @@ def test_of_a_report_that_was_changed_since_a_new_version_is_offered(who: People
     door = f"/desk/reports/editions/{edition.pk}"
     browser = client("owner")
     assert "生成新版本" in text(browser.get(door))
-    assert "有补传数据" in text(browser.get("/desk/reports/editions"))
+    assert "此后有补传" in text(browser.get("/desk/reports/editions"))
     assert "未计入本版" in b"".join(browser.get(f"{door}/export?format=csv")).decode()
     assert client("neighbour").post(f"{door}/renew").status_code in (403, 404)
     assert browser.get(f"{door}/renew").status_code == 405
