@@ -14,7 +14,7 @@ from gis.incoming import parse_geometry
 from gis.models import Region
 from services.access import actions, gate
 from services.access.errors import Conflict, Invalid, NotFound
-from services.catalog.layer import Layer, Tab
+from services.catalog.layer import RECORD, Layer, Tab
 from services.panels import panel as panels
 from services.search.filters import Filters, narrow
 
@@ -69,8 +69,8 @@ def edit(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
 def add_record(request: HttpRequest, key: str, pk: UUID, tab: str) -> HttpResponse:
     """The form of a new record inside a tab; once saved, the tab again."""
     principal = visitor(request)
-    layer = gate.layer_for(principal, key, "change")
-    gate.fetch(principal, layer, pk, "change")
+    layer = gate.layer_for(principal, key, RECORD)
+    gate.fetch(principal, layer, pk, RECORD)
     declared = layer.tab(tab)
     if not isinstance(declared, Tab):
         raise NotFound(_("没有这个标签。"))

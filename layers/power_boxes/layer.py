@@ -48,8 +48,8 @@ class PowerBoxes(Layer):
     grants = {
         "commander": "view export",
         "supervisor": "view create change delete export import",
-        "inspector": "view change",
-        "contractor": "view create change",
+        "inspector": "view record",
+        "contractor": "view create record",
     }
     time = "measured_at"
     zoom = 12

@@ -55,7 +55,7 @@ def seed(city: DemoCity) -> None:
         heard = state != State.OUT and city.chance(0.7)
         boxes.append({
             "id": key, "code": f"PD{place.region[:6]}{n + 1:05}", "geom": place.geom, "region": place.region,
-            "name": f"{number}号{NAMES[kind]}（{site['name'][:20]}）", "state": state, "kind": kind,
+            "name": f"{site['name'][:20]}{number}号{NAMES[kind]}", "state": state, "kind": kind,
             "project": site["id"], "spot": city.pick(SPOTS[kind]), "rated_current": city.pick(currents),
             "electrician": city.pick(electricians) if electricians else None, "rated_residual": residual,
             "rated_time": time, "installed_on": city.day(-400, -40),

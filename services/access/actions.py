@@ -14,7 +14,7 @@ from services.access import gate
 from services.access.errors import Conflict, Invalid, NotFound, Refused
 from services.access.principal import Principal
 from services.audit import trail
-from services.catalog.layer import Layer, Tab
+from services.catalog.layer import RECORD, Layer, Tab
 from services.catalog.models import Feature, Record, Row
 
 
@@ -75,8 +75,8 @@ def delete(principal: Principal, layer: Layer, pk: str | UUID, *, read_at: datet
 
 @transaction.atomic
 def add_record(principal: Principal, layer: Layer, pk: str | UUID, tab: Tab, values: Mapping[str, Any]) -> Record:
-    """Add a record to a feature the principal may change."""
-    feature = gate.fetch(principal, layer, pk, "change")
+    """Add a record to a feature whose records the principal may add to."""
+    feature = gate.fetch(principal, layer, pk, RECORD)
     record = tab.model(**{tab.of: feature})
     allowed = {field.name for field in tab.model._meta.concrete_fields if field.editable} - {tab.of}
     assign(record, values, allowed)

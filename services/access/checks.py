@@ -6,7 +6,7 @@ from typing import Any
 from django.core.checks import Error
 
 from services.accounts.roles import Role
-from services.catalog.layer import ACTIONS, Layer, registry
+from services.catalog.layer import ACTIONS, RECORD, Layer, registry
 
 
 def check_grants(**kwargs: Any) -> list[Error]:
@@ -23,8 +23,8 @@ def _findings(layer: Layer) -> Iterator[tuple[int, str]]:
         if role not in Role.values:
             yield 1, f"grants: no role {role!r}; the roles are: {', '.join(Role.values)}"
         for action in actions.split():
-            if action not in ACTIONS:
-                yield 2, f"grants: no action {action!r}; the actions are: {', '.join(ACTIONS)}"
+            if action not in (*ACTIONS, RECORD):
+                yield 2, f"grants: no action {action!r}; the actions are: {', '.join((*ACTIONS, RECORD))}"
         if actions and "view" not in actions.split():
             yield 3, f"grants: {role!r} may {actions} but not view"
     shown = {*layer.search, *layer.stats, *(layer.style.fields if layer.style else ())}

@@ -16,6 +16,8 @@ from services.catalog.describe import Described, describe, published
 from services.catalog.models import Feature, Record
 
 ACTIONS = ("view", "create", "change", "delete", "export", "import", "private")
+RECORD = "record"
+"""The action of adding to the records of a feature; whoever may change the feature may do that as well."""
 """What a role may be granted on a layer; ``private`` opens the fields the layer names private."""
 
 OPTIONS = (

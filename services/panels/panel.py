@@ -14,7 +14,7 @@ from services.access import gate
 from services.access.errors import NotFound
 from services.access.principal import Principal
 from services.catalog.describe import Described, describe, published
-from services.catalog.layer import ACTIONS, Layer, Tab, Topic, registry
+from services.catalog.layer import ACTIONS, RECORD, Layer, Tab, Topic, registry
 from services.catalog.models import Feature, FeatureIndex, Record
 from services.panels.listing import cell, with_related
 
@@ -127,7 +127,7 @@ def tab(principal: Principal, layer: Layer, pk: str | UUID, key: str, page: int 
     total = rows.count()
     pages = max(1, -(-total // PAGE))
     page = max(1, min(page, pages))
-    add = key if _may_here(principal, layer, feature, "change") else ""
+    add = key if _may_here(principal, layer, feature, RECORD) else ""
     section = _section(declared.title, rows, list(declared.fields), total, page=page, add=add)
     return TabContent(key, declared.title, sections=[section], page=page, pages=pages)
 
@@ -206,7 +206,7 @@ def _topic(principal: Principal, layer: Layer, feature: Feature, topic: Topic) -
     fields = _readable(principal, layer, topic.columns)
     row = with_related(layer.rows(), fields).get(pk=feature.pk) if fields else feature
     sections = []
-    may_add = _may_here(principal, layer, feature, "change")
+    may_add = _may_here(principal, layer, feature, RECORD)
     for model, target, rows in _under(principal, layer, feature, topic.key):
         if target is not None:
             columns = _readable(principal, target, target.listed)[:FIRST_COLUMNS]

@@ -275,7 +275,7 @@ def test_markup_in_a_name_is_text_everywhere(desk: Any, at_home: tuple[str, str,
     page.locator("#map canvas").hover(position={"x": spot["x"], "y": spot["y"]})
     expect(page.locator(".hover-tip")).to_have_text(PAYLOAD)
     page.fill("[data-find] input", "onerror=alert")
-    expect(page.locator("#found [role=option]").first).to_contain_text(PAYLOAD)
+    expect(page.locator(f"#found [role=option][href='/desk/projects/{pk}']")).to_contain_text(PAYLOAD)
     page.goto(f"{mine.server.url}/desk/projects/stats")
     page.goto(f"{mine.server.url}/desk/projects/{pk}/edit")
     page.fill("input[name=name]", name)

@@ -172,6 +172,8 @@ def test_who_checks_which_boxes(who: People, box: PowerBox) -> None:
     for person in (mine, who["inspector"]):
         with pytest.raises(Refused):
             actions.delete(person, LAYER, box.pk)
+        with pytest.raises(Refused):
+            actions.change(person, LAYER, box.pk, {"name": "改"})
     with pytest.raises(Refused):
         actions.create(who["inspector"], LAYER, {"code": "PD-T2", "name": "箱", "project": box.project_id})
 
