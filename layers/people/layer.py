@@ -68,7 +68,7 @@ class Locators(Layer):
     )
     panel = ("code", "state", "kind", "person", "project", "worn_since", "speed", "heading", "located_at")
     columns = ("code", "name", "kind", "person", "project", "state", "speed", "located_at")
-    tabs = (Tab(Handover, ("taken_at", "returned_at", "person", "note")),)
+    tabs = (Tab(Handover, ("taken_at", "person", "note")),)
     filters = ("state", "kind", "project__region", "located_at")
     search = ("code", "name", "person__name", "project__name")
     stats = ("state", "kind", "project__region")

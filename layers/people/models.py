@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Concat, Left, Right
+from django.utils import timezone
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from gis.fields import PointField
 from layers.people.rules import validate_identity_number
@@ -191,28 +193,30 @@ class Locator(Feature):
 
 
 class Handover(Record):
-    """Who carried a terminal from when to when: a position says where the terminal was, this says who had it."""
+    """Who carries a terminal from then on, until the next one: a position says where it was, this says who had it."""
 
     of = "locator"
 
     locator = models.ForeignKey(Locator, models.CASCADE, verbose_name=_("定位终端"), related_name="handovers")
     person = models.ForeignKey(Person, models.CASCADE, verbose_name=_("佩戴人员"), related_name="+")
     taken_at = models.DateTimeField(_("领用时间"))
-    returned_at = models.DateTimeField(_("归还时间"), null=True, blank=True)
     note = models.CharField(_("说明"), max_length=300, blank=True)
 
     class Meta:
         verbose_name = _("领用记录")
         verbose_name_plural = pgettext_lazy("plural", "领用记录")
         ordering = ["-taken_at"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(returned_at=None) | Q(returned_at__gt=F("taken_at")),
-                name="handover_times_in_order",
-                violation_error_message=_("归还时间应在领用时间之后。"),
-            ),
-            models.UniqueConstraint(
-                fields=["locator"], condition=Q(returned_at=None), name="locator_with_one_person",
-                violation_error_message=_("该终端尚未归还。"),
-            ),
-        ]  # fmt: skip
+        constraints = [models.UniqueConstraint(fields=["locator", "taken_at"], name="handover_once")]
+
+    def clean(self) -> None:
+        """Nobody carries it from some time to come."""
+        if self.taken_at is not None and self.taken_at > timezone.now():
+            raise ValidationError({"taken_at": gettext("领用时间不得晚于现在。")})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write it; the latest one says whom the terminal shows."""
+        super().save(*args, **kwargs)
+        if not self.locator.handovers.filter(taken_at__gt=self.taken_at).exists():
+            self.locator.person = self.person
+            self.locator.worn_since = timezone.localdate(self.taken_at)
+            self.locator.save(update_fields=["person", "worn_since", "updated_at"])

@@ -44,7 +44,7 @@ class PowerBoxes(Layer):
     filters = ("state", "region", "kind", "residual", "cable_temperature", "installed_on")
     search = ("code", "name", "spot", "project__name")
     stats = ("state", "region", "kind")
-    # Who may change a box adds to its records; no door changes a record that is written.
+    # Sites and inspectors add to the records of a box; its ratings and its state are for the supervisor.
     grants = {
         "commander": "view export",
         "supervisor": "view create change delete export import",

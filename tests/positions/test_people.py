@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ingest.simulators import fleet
 from ingest.simulators.hj212 import Told
-from layers.people.models import Locator
+from layers.people.models import Locator, Person
 from services.access import gate
 from services.access.principal import Principal
 from services.accounts.models import User
@@ -80,14 +80,21 @@ def test_where_somebody_is_concerns_few(worn: Any) -> None:
     assert log_in("owner").get(doors[0]).status_code == 200
 
 
-def test_a_terminal_is_with_one_person_at_a_time(worn: Any) -> None:
-    client = log_in("admin")
-    asked = {"person": worn.person_id, "taken_at": "2026-11-20T08:00"}
-    again = client.post(f"/desk/locators/{worn.pk}/tab/handover/add", asked)
-    assert "尚未归还" in again.content.decode()
-    worn.handovers.update(returned_at=timezone.now())
-    assert "尚未归还" not in client.post(f"/desk/locators/{worn.pk}/tab/handover/add", asked).content.decode()
-    assert worn.handovers.filter(returned_at=None).count() == 1
+def test_a_terminal_that_changes_hands_shows_who_has_it_now(worn: Any) -> None:
+    client, address = log_in("admin"), f"/desk/locators/{worn.pk}/tab/handover/add"
+    other, third = Person.objects.exclude(pk=worn.person_id)[:2]
+    day = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    client.post(address, {"person": other.pk, "taken_at": f"{day:%Y-%m-%dT%H:%M}"})
+    worn.refresh_from_db()
+    assert worn.person == other and worn.worn_since == day.date()
+    client.post(address, {"person": third.pk, "taken_at": f"{day - timedelta(days=900):%Y-%m-%dT%H:%M}"})
+    worn.refresh_from_db()
+    assert worn.person == other, "what is entered afterwards of earlier days changes nothing now"
+    assert worn.handovers.count() == 3
+    late = client.post(address, {"person": third.pk, "taken_at": f"{day + timedelta(days=2):%Y-%m-%dT%H:%M}"})
+    assert "不得晚于现在" in late.content.decode() and worn.handovers.count() == 3
+    tab = client.get(f"/desk/locators/{worn.pk}/tab/handover").content.decode()
+    assert other.name in tab and third.name in tab
 
 
 def test_simulated_people_walk_and_vehicles_drive(worn: Any) -> None:

@@ -36,7 +36,6 @@ def site(monitor: Callable[..., Monitor]) -> Project:
     return site
 
 
-@pytest.mark.covers("DZ-043")
 @pytest.mark.parametrize(
     ("period", "most", "mean", "high"),
     [("week", 7, 70.0, 90.0), ("month", 30, 70.0, 90.0), ("year", 12, 60.0, 90.0), ("free", 2, 70.0, 90.0)],
@@ -55,7 +54,6 @@ def test_a_project_by_any_period_has_its_totals_and_its_trend(
     assert _shown(who, asked) == (min(most, come), [mean, high])
 
 
-@pytest.mark.covers("DZ-043")
 def test_an_area_has_what_lies_in_it(who: dict[str, Principal], site: Project) -> None:
     asked = PLAIN | PLACED | {"choice": "region", "region": HOME, "period": "week", "part": "day"}
     points, (mean, high) = _shown(who, asked)
