@@ -31,6 +31,7 @@ def maker(server: Server) -> subprocess.Popen[bytes]:
 @pytest.fixture
 def plants(server: Server) -> Iterator[int]:
     """Devices of the demo city's plants that are forty days old; how many plants there are."""
+    clear(server)
     (count,) = server.sql("select count(*) from sewage_sewageplant")[0]
     server.sql(
         """
@@ -43,6 +44,11 @@ def plants(server: Server) -> Iterator[int]:
     )
     yield count
     server.sql("delete from telemetry_device where number like 'MAKE%%'")
+    clear(server)
+
+
+def clear(server: Server) -> None:
+    """Take away what makers left, those of other tests too."""
     for table in ("edition", "due", "schedule", "mark"):
         server.sql(f"delete from reports_{table}")
 
