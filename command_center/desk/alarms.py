@@ -97,6 +97,7 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         "dispositions": Episode.Disposition.choices,
         "may_order": _may_order(principal, episode),
         "orders": list(flows.orders(principal).filter(alarm=pk)) if gate.may(principal, flows.layer()) else [],
+        "advice": _(episode.rule.advice) if episode.rule.advice else "",
         "may_write_rule": governing.may_write(principal, episode.rule.layer, episode.rule.region),
         "more": actions.episodes(principal).filter(feature=episode.feature_id).exclude(pk=pk).count()
         if feature
@@ -224,7 +225,9 @@ def _line(episode: Episode, allowed: Sequence[str] = ()) -> dict[str, Any]:
 def _shown(episode: Episode, value: float | None) -> str:
     if value is None:
         return "—"
-    return f"{value:.{episode.factor.digits if episode.factor else 1}f}"
+    if episode.factor is None:
+        return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
+    return f"{value:.{episode.factor.digits}f}"
 
 
 def _charts(principal: Principal, episode: Episode, now: datetime) -> list[dict[str, Any]]:

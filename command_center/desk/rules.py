@@ -36,8 +36,15 @@ SECTIONS = (
     (gettext_lazy("条件"), ("condition", "clear", "for_minutes", "n_least", "clear_minutes")),
     (gettext_lazy("级别"), ("level", "red_when", "orange_when", "yellow_when")),
     (gettext_lazy("时间"), ("period", "weekdays", "valid_from", "valid_to")),
+    (gettext_lazy("通知"), ("roles", "names", "template", "citation", "advice")),
+)
+MODULE_SECTIONS = (
+    (gettext_lazy("对象"), ("name", "region", "codes")),
+    (gettext_lazy("级别"), ("level", "advice")),
+    (gettext_lazy("时间"), ("period", "weekdays", "valid_from", "valid_to")),
     (gettext_lazy("通知"), ("roles", "names", "template", "citation")),
 )
+"""Of a warning: when it is raised, its module says."""
 MOST_FEATURES = 500
 CHANGES = 20
 
@@ -98,10 +105,12 @@ class RuleForm(forms.ModelForm):
             "roles",
             "template",
             "citation",
+            "advice",
         )
         widgets = {
             **dict.fromkeys(
-                ("name", "region", "grade", "stage", "weekdays", "template", "citation"), forms.TextInput(INPUT)
+                ("name", "region", "grade", "stage", "weekdays", "template", "citation", "advice"),
+                forms.TextInput(INPUT),
             ),
             **dict.fromkeys(("condition", "clear", "red_when", "orange_when", "yellow_when"), forms.TextInput(CODE)),
             **dict.fromkeys(("kind", "factor", "span", "level", "period"), forms.Select(SELECT)),
@@ -114,21 +123,38 @@ class RuleForm(forms.ModelForm):
 
     def __init__(self, *args: Any, principal: Principal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        layers = governing.layers(principal)
-        kept = registry.get(self.instance.layer) if self.instance.pk else None
-        self.fields["layer"].choices = [(l.key, l.title) for l in dict.fromkeys([*([kept] if kept else []), *layers])]  # type: ignore[attr-defined]  # noqa: E741
-        standards = Limit.objects.values_list("standard", flat=True).distinct().order_by("standard")
-        self.fields["standard"].choices = [("", ""), *((s, s) for s in standards)]  # type: ignore[attr-defined]
-        blanks(self.fields, period=_("不限"), standard=_("不引用标准"))
+        if self.instance.kind == Rule.Kind.MODULE:
+            self._only(MODULE_SECTIONS)
+        else:
+            kinds = [choice for choice in Rule.Kind.choices if choice[0] != Rule.Kind.MODULE]
+            self.fields["kind"].choices = kinds  # type: ignore[attr-defined]
+            self._choices(principal)
+        blanks(self.fields, period=_("不限"))
         if self.instance.features:
             found = FeatureIndex.objects.filter(pk__in=self.instance.features).values_list("code", flat=True)
             self.initial["codes"] = ", ".join(found)
         if self.instance.pk:
             self.initial["names"] = ", ".join(self.instance.users.values_list("username", flat=True))
 
+    def _only(self, sections: Any) -> None:
+        """Leave the fields of these sections: of a warning the module itself says what, where and when."""
+        wanted = [name for _title, names in sections for name in names]
+        if not self.instance.layer:
+            wanted = [name for name in wanted if name not in ("region", "codes")]
+        self.fields = {name: self.fields[name] for name in wanted}
+
+    def _choices(self, principal: Principal) -> None:
+        layers = governing.layers(principal)
+        kept = registry.get(self.instance.layer) if self.instance.pk else None
+        self.fields["layer"].choices = [(l.key, l.title) for l in dict.fromkeys([*([kept] if kept else []), *layers])]  # type: ignore[attr-defined]  # noqa: E741
+        standards = Limit.objects.values_list("standard", flat=True).distinct().order_by("standard")
+        self.fields["standard"].choices = [("", ""), *((s, s) for s in standards)]  # type: ignore[attr-defined]
+        blanks(self.fields, standard=_("不引用标准"))
+
     def sections(self) -> list[tuple[Any, list[Any]]]:
         """The fields as they stand together."""
-        return [(title, [self[name] for name in names]) for title, names in SECTIONS]
+        sections = MODULE_SECTIONS if self.instance.kind == Rule.Kind.MODULE else SECTIONS
+        return [(title, [self[name] for name in names if name in self.fields]) for title, names in sections]
 
     def clean_codes(self) -> list[UUID]:
         """The features with these codes."""
@@ -136,7 +162,8 @@ class RuleForm(forms.ModelForm):
         codes = [code.strip() for code in codes if code.strip()]
         if len(codes) > MOST_FEATURES:
             raise forms.ValidationError(_("最多指定500个要素。"))
-        rows = FeatureIndex.objects.filter(layer=self.cleaned_data.get("layer", ""), code__in=codes)
+        layer = self.cleaned_data.get("layer", self.instance.layer)
+        rows = FeatureIndex.objects.filter(layer=layer, code__in=codes)
         known = dict(rows.values_list("code", "pk"))
         if missing := [code for code in codes if code not in known]:
             raise forms.ValidationError(_("没有编号为%s的要素。") % ", ".join(missing[:5]))
@@ -152,7 +179,7 @@ class RuleForm(forms.ModelForm):
 
     def rule(self) -> Rule:
         """The rule as the form says it, not saved."""
-        self.instance.features = self.cleaned_data["codes"]
+        self.instance.features = self.cleaned_data.get("codes", [])
         return self.instance
 
 
@@ -193,7 +220,8 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
                 _say(form, error)
     history = Entry.objects.filter(layer="rule", object_id=str(pk))[:CHANGES] if pk is not None else []
     context = {
-        "form": form, "rule": stored, "may": may, "dry": dry, "variables": VARIABLES.items(),
+        "form": form, "rule": stored, "module": rule.kind == Rule.Kind.MODULE, "may": may, "dry": dry,
+        "variables": VARIABLES.items(),
         "area": gate.restrict_index(principal).filter(pk=stored.within).first() if stored and stored.within else None,
         "history": [(e, [(_label(n), pair) for n, pair in e.changes.items()]) for e in history],
     }  # fmt: skip

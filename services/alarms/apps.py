@@ -18,11 +18,12 @@ class AlarmsConfig(AppConfig):
 
 
 def prepare(using: str, **kwargs: Any) -> None:
-    """Write the rules that the domains declare, the deadlines and the wordings that are missing."""
+    """Write the rules and kinds of warnings that are declared, the deadlines and the wordings that are missing."""
     from django.db import connections
 
-    from services.alarms import declared
+    from services.alarms import declared, kinds
     from services.alarms.models import Report
 
     if Report._meta.db_table in connections[using].introspection.table_names():
         declared.write(using)
+        kinds.write(using)

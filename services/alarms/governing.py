@@ -29,8 +29,10 @@ MOST_SECONDS = 4.0
 
 
 def rules(principal: Principal) -> list[Rule]:
-    """The rules of the layers that a principal may see."""
+    """The rules of the layers that a principal may see; for an administrator those of the platform, too."""
     keys = [layer.key for layer in registry if gate.may(principal, layer)]
+    if principal.is_admin:
+        keys.append("")
     return list(Rule.objects.filter(layer__in=keys).select_related("factor"))
 
 
@@ -40,7 +42,12 @@ def layers(principal: Principal) -> list[Layer]:
 
 
 def may_write(principal: Principal, layer: str, region: str) -> bool:
-    """Whether a principal may write a rule for a layer in a region: who may change all its features there."""
+    """Whether a principal may write a rule for a layer in a region: who may change all its features there.
+
+    Rules about the platform itself, of no layer, are for administrators.
+    """
+    if not layer:
+        return principal.is_admin
     found = registry.get(layer)
     return found is not None and any(region.startswith(prefix) for prefix in _reach(principal, found))
 
@@ -49,7 +56,8 @@ def fetch(principal: Principal, pk: int) -> Rule:
     """A rule of a layer that the principal may see."""
     found = Rule.objects.select_related("factor").filter(pk=pk).first()
     layer = registry.get(found.layer) if found else None
-    if found is None or layer is None or not gate.may(principal, layer):
+    seen = gate.may(principal, layer) if layer else principal.is_admin and found is not None and not found.layer
+    if found is None or not seen:
         raise NotFound(_("没有这条规则。"))
     return found
 

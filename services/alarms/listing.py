@@ -151,15 +151,15 @@ def of_feature(principal: Principal, feature: UUID, most: int = 20) -> list[Epis
 
 
 HEADINGS = (
-    "level", "state", "rule", "feature", "code", "region", "factor", "value", "peak", "limit", "unit", "count",
-    "began_at", "last_at", "ended_at", "raised_at", "acknowledged_at", "handled_at", "closed_at", "assignee",
-    "disposition", "late",
+    "level", "state", "rule", "source", "subject", "feature", "code", "region", "factor", "value", "peak", "limit",
+    "unit", "count", "began_at", "last_at", "ended_at", "raised_at", "acknowledged_at", "handled_at", "closed_at",
+    "assignee", "disposition", "late",
 )  # fmt: skip
 
 
 def headings() -> list[str]:
     """The first row of an export in the current language."""
-    named = {"feature": _("名称"), "code": _("编号"), "region": _("行政区"), "unit": _("单位")}
+    named = {"source": _("模块"), "feature": _("名称"), "code": _("编号"), "region": _("行政区"), "unit": _("单位")}
     return [str(named.get(name) or _verbose(name)) for name in HEADINGS]
 
 
@@ -172,9 +172,10 @@ def export(principal: Principal, wanted: Filters) -> Iterator[list[Any]]:
         place, factor = row.feature, row.factor
         special = {
             "level": row.get_level_display(), "state": row.get_state_display(), "rule": str(row.rule),
+            "source": row.rule.source, "subject": row.irregularity,
             "feature": place.title if place else "", "code": place.code if place else "",
             "region": place.region_code if place else "", "factor": str(factor) if factor else "",
-            "unit": factor.unit if factor else "", "assignee": str(row.assignee) if row.assignee else "",
+            "unit": row.unit, "assignee": str(row.assignee) if row.assignee else "",
             "disposition": row.get_disposition_display(), "late": _("是") if row.late else _("否"),
         }  # fmt: skip
         yield [special[name] if name in special else _plain(getattr(row, name)) for name in HEADINGS]

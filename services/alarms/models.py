@@ -2,17 +2,20 @@
 
 from datetime import timedelta
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from services.accounts.roles import Role
 from services.alarms.conditions import check
 from services.catalog.ids import UUID7, uuid7
+from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
 from services.limits.models import Period
 from services.notify.models import Level as NoticeLevel
@@ -43,6 +46,7 @@ class Rule(models.Model):
         SILENCE = "silence", _("设备静默")
         QUALITY = "quality", _("数据质量")
         REPORT = "report", _("设备异常报告")
+        MODULE = "module", _("模块预警")
 
     SPANS = [Span.REAL, Span.MINUTE, Span.HOUR, Span.DAY, Span.DAYTIME, Span.NIGHT]
 
@@ -50,7 +54,8 @@ class Rule(models.Model):
     name = models.CharField(_("名称"), max_length=100)
     kind = models.CharField(_("判断对象"), max_length=8, choices=Kind.choices, default=Kind.MEASURE)
     enabled = models.BooleanField(_("启用"), default=True)
-    layer = models.CharField(_("图层"), max_length=64)
+    layer = models.CharField(_("图层"), max_length=64, blank=True, help_text=_("平台自身的预警留空。"))
+    module = models.CharField(_("模块"), max_length=40, blank=True, db_default="", editable=False)
     region = models.CharField(_("行政区"), max_length=12, blank=True, help_text=_("行政区划代码，留空为全部。"))
     features = ArrayField(models.UUIDField(), verbose_name=_("指定要素"), default=list, blank=True)
     # No foreign key: an area is a feature of any layer, and without it the rule holds nowhere.
@@ -67,7 +72,7 @@ class Rule(models.Model):
     grade = models.CharField(_("限值级别"), max_length=20, blank=True, help_text=_("留空时取要素自己的级别。"))
     stage = models.CharField(_("施工阶段"), max_length=40, blank=True)
     threshold = models.FloatField(_("固定限值"), null=True, blank=True, help_text=_("不引用标准时使用。"))
-    condition = models.CharField(_("触发条件"), max_length=300, default="value > limit")
+    condition = models.CharField(_("触发条件"), max_length=300, default="value > limit", blank=True)
     clear = models.CharField(
         _("解除条件"), max_length=300, blank=True, help_text=_("留空时为触发条件不成立；写得更严可避免反复。")
     )
@@ -89,6 +94,8 @@ class Rule(models.Model):
     valid_from = models.DateField(_("启用日期"))
     valid_to = models.DateField(_("失效日期"), null=True, blank=True, help_text=_("自当日起不再适用。"))
     citation = models.CharField(_("依据"), max_length=200, blank=True)
+    advice = models.CharField(_("处置建议"), max_length=500, blank=True, db_default="")
+    unit = models.CharField(_("单位"), max_length=16, blank=True, db_default="", editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     trouble = models.CharField(_("计算错误"), max_length=300, blank=True, editable=False)
     updated_at = models.DateTimeField(_("更新时间"), auto_now=True)
@@ -101,8 +108,20 @@ class Rule(models.Model):
     def __str__(self) -> str:
         return str(_(self.name))
 
+    @property
+    def source(self) -> str:
+        """The module from which its alarms come, in words: the one that declared it, or the domain that is measured."""
+        layer = registry.get(self.layer)
+        label = self.module or (layer.model._meta.app_label if layer else "")
+        try:
+            return str(apps.get_app_config(label).verbose_name)
+        except LookupError:
+            return str(self.get_kind_display())
+
     def clean(self) -> None:
         problems: dict[str, object] = {}
+        if not self.layer and self.kind != self.Kind.MODULE:
+            problems["layer"] = _("请选择图层。")
         if self.kind in (self.Kind.MEASURE, self.Kind.QUALITY) and self.factor_id is None:
             problems["factor"] = _("请选择监测因子。")
         if self.kind in (self.Kind.MEASURE, self.Kind.QUALITY):
@@ -202,7 +221,10 @@ SUBJECTS = {
 
 
 class Episode(models.Model):
-    """One exceedance of a rule at a device, from its first reading to its end, and how far people are with it."""
+    """One exceedance at a device, or one warning of a module, from begin to end, and how far people are with it.
+
+    A warning has no device; one without a feature is about the platform itself.
+    """
 
     class State(models.TextChoices):
         """What people made of it."""
@@ -228,13 +250,15 @@ class Episode(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=UUID7(), editable=False)
     rule = models.ForeignKey(Rule, models.PROTECT, verbose_name=_("规则"), related_name="episodes")
-    device = models.ForeignKey(Device, models.DO_NOTHING, verbose_name=_("设备"), db_constraint=False, related_name="+")
+    device = models.ForeignKey(
+        Device, models.DO_NOTHING, verbose_name=_("设备"), null=True, db_constraint=False, related_name="+"
+    )
     # A feature may go; its alarms stay.
     feature = models.ForeignKey(
         FeatureIndex, models.DO_NOTHING, verbose_name=_("要素"), null=True, db_constraint=False, related_name="+"
     )
     factor = models.ForeignKey(Factor, models.PROTECT, verbose_name=_("监测因子"), null=True, related_name="+")
-    subject = models.CharField(_("异常类型"), max_length=20, blank=True)
+    subject = models.CharField(_("对象"), max_length=100, blank=True)
     level = models.CharField(_("级别"), max_length=6, choices=Level.choices)
     state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.OPEN)
     began_at = models.DateTimeField(_("开始时间"))
@@ -274,8 +298,12 @@ class Episode(models.Model):
             # I4: whatever evaluators do at once, an exceedance that lasts is one episode.
             models.UniqueConstraint(
                 fields=["rule", "device", "factor", "subject"], name="episode_open_once", nulls_distinct=False,
-                condition=models.Q(ended_at=None, late=False),
-            )
+                condition=models.Q(ended_at=None, late=False, device__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["rule", "feature", "subject"], name="warning_open_once", nulls_distinct=False,
+                condition=models.Q(ended_at=None, late=False, device=None),
+            ),
         ]  # fmt: skip
 
     def __str__(self) -> str:
@@ -283,8 +311,13 @@ class Episode(models.Model):
 
     @property
     def irregularity(self) -> str:
-        """What was reported, in words."""
+        """What was reported, or which thing of the module it is about, in words."""
         return str(SUBJECTS.get(self.subject, self.subject))
+
+    @property
+    def unit(self) -> str:
+        """Of its value and limit."""
+        return self.factor.unit if self.factor else self.rule.unit
 
     @property
     def lasted(self) -> timedelta:
@@ -322,6 +355,7 @@ class Act(models.Model):
     level = models.CharField(_("级别"), max_length=6, choices=Level.choices, blank=True)
     value = models.FloatField(_("数值"), null=True)
     text = models.CharField(_("说明"), max_length=1000, blank=True)
+    given = models.JSONField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("告警记录")
@@ -335,6 +369,13 @@ class Act(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.at:%Y-%m-%d %H:%M}"
+
+    @property
+    def words(self) -> str:
+        """The text in the language of whoever reads it; what people wrote stays as it is."""
+        if self.given is None or not self.text:
+            return self.text
+        return gettext(self.text) % self.given
 
 
 class Told(models.Model):

@@ -73,7 +73,7 @@ class Changes:
             .order_by("began_at")
         )
         for row in rows:
-            stored[row.rule_id, row.device_id].append(row)
+            stored[row.rule_id, row.device_id or 0].append(row)
         return stored
 
     def _compare(self, found: Found, stored: list[Episode]) -> None:

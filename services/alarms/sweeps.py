@@ -36,9 +36,9 @@ def silence(now: datetime, since: datetime | None = None) -> int:
     link = raw()
     if not _alone(link):
         return 0
-    rules = [rule for rule in Rules(now).all if rule.kind == Rule.Kind.SILENCE and _on(rule, now)]
+    rules = [rule for rule in Rules(now).all if rule.kind == Rule.Kind.SILENCE and in_force(rule, now)]
     shortest = min((rule.for_minutes for rule in rules), default=None)
-    open_now = {(e.rule_id, e.device_id): e for e in _open(Rule.Kind.SILENCE)}
+    open_now = {(e.rule_id, e.device_id or 0): e for e in _open(Rule.Kind.SILENCE)}
     changed = 0
     if shortest is not None:
         before = now - timedelta(minutes=shortest)
@@ -85,7 +85,7 @@ def reports(now: datetime) -> int:
         place = known.get(device)
         for rule in table.at(place, (Rule.Kind.REPORT,)) if place else ():
             episode = open_now.get((rule.pk, device, subject))
-            if not _on(rule, some[-1].at):
+            if not in_force(rule, some[-1].at):
                 continue
             if episode is None:
                 episode = _raise(rule, place, subject, some[0].at, some[-1].at, some[-1].text, len(some))
@@ -140,7 +140,8 @@ def _alone(link: psycopg.Connection) -> bool:
     return bool(found and found[0])
 
 
-def _on(rule: Rule, at: datetime) -> bool:
+def in_force(rule: Rule, at: datetime) -> bool:
+    """Whether a rule holds at a moment, by its days, weekdays and part of the day."""
     day = day_of(at)
     return (
         rule.valid_from <= day

@@ -50,7 +50,30 @@ _TEXTS = {
     ),
 }
 
+# A module words what it warns of, with its figures and its advice, by itself: {text}.
+_WARNINGS = {
+    "raised": (("{title}：{name}", "{time}。{text}"), ("{title}: {name}", "{time}. {text}")),
+    "worsened": (("预警升级为{level}：{name} {title}", "{text}"), ("Raised to {level}: {name} {title}", "{text}")),
+    "ended": (
+        ("已解除：{name} {title}", "{time} 解除。处置状态：{state}。"),
+        ("Over: {name} {title}", "No longer so since {time}. Handling: {state}."),
+    ),
+    "overdue": (
+        ("预警超期未处理：{name} {title}", "{due}已过，当前状态：{state}。{text}"),
+        ("Warning overdue: {name} {title}", "{due} has passed; state: {state}. {text}"),
+    ),
+    "assigned": (
+        ("请处置：{name} {title}", "{person}将此预警指派给您。{text}"),
+        ("For you to handle: {name} {title}", "Assigned by {person}. {text}"),
+    ),
+    **{kind: _TEXTS[f"alarm-{kind}"] for kind in ("handled", "reopened", "closed", "false")},
+}
+_TEXTS |= {f"warning-{kind}": texts for kind, texts in _WARNINGS.items()}
+
 _SMS = {
+    "warning-raised": "{level}预警：{name}{title}，{text}。请及时处置。",
+    "warning-overdue": "预警超期：{name}{title}，{due}已过，请督促处置。",
+    "warning-assigned": "请处置{level}预警：{name}{title}。",
     "alarm-raised": "{level}告警：{name}{title}，{factor}{value}{unit}，限值{limit}，{time}。请及时处置。",
     "alarm-worsened": "告警升级{level}：{name}{title}，{factor}{value}{unit}，限值{limit}，{time}。",
     "alarm-overdue": "告警超期：{name}{title}，{due}已过，请督促处置。",

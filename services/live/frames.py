@@ -15,7 +15,7 @@ from services.catalog.describe import Described
 from services.catalog.layer import Layer, registry
 from services.catalog.versions import version
 from services.live.models import Topic
-from services.live.outbox import Batch
+from services.live.outbox import PLATFORM, Batch
 from services.live.triggers import has_place
 from services.panels.listing import cell, with_related
 from services.tiles.engine import fields as tile_fields
@@ -78,14 +78,15 @@ class Drawing:
     def _told(self, principal: Principal, topic: str) -> list[Frame]:
         found = []
         for told in self.batch.told[topic]:
+            if told.layer == PLATFORM:
+                if principal.is_admin:
+                    found.append(_frame(topic, PLATFORM, dict(told.payload)))
+                continue
             layer = registry.get(told.layer)
             if layer is None or not gate.may(principal, layer):
                 continue
             if told.feature in self._seen(principal, layer):
-                row = {"layer": layer.key, "feature": told.feature, **told.payload}
-                if isinstance(title := row.get("title"), list):
-                    row["title"] = _("%(what)s：%(where)s") % {"what": _(title[0]), "where": title[1]}
-                found.append(Frame(topic, layer.key, orjson.dumps(row, default=_plain)))
+                found.append(_frame(topic, layer.key, {"layer": layer.key, "feature": told.feature, **told.payload}))
         return found
 
     def _seen(self, principal: Principal, layer: Layer) -> set[UUID]:
@@ -101,6 +102,14 @@ class Drawing:
         if asked not in self._scopes:
             self._scopes[asked] = gate.scope_key(principal, layer)
         return self._scopes[asked]
+
+
+def _frame(topic: str, layer: str, row: dict[str, Any]) -> Frame:
+    """What an engine told, a title of parts in the language of the listener."""
+    if isinstance(title := row.get("title"), list):
+        what = _(title[0])
+        row["title"] = _("%(what)s：%(where)s") % {"what": what, "where": title[1]} if title[1:] else what
+    return Frame(topic, layer, orjson.dumps(row, default=_plain))
 
 
 def _again(layer: Layer) -> Frame:

@@ -30,8 +30,12 @@ MOST_EVENTS = 5_000
 _CURSOR = re.compile(r"(\d{1,11}\.\d{1,6})(?:~(\d{1,19}:\d{1,19}:(?:\d{1,19}(?:,\d{1,19})*)?))?")
 
 
+PLATFORM = ""
+"""In place of a layer: what is told is about the product itself, for its administrators alone."""
+
+
 class Told(NamedTuple):
-    """What an engine tells of one feature."""
+    """What an engine tells of one feature, or of the platform; then ``feature`` is the key of what it is about."""
 
     layer: str
     feature: UUID

@@ -1,7 +1,10 @@
 """Evaluators as processes that are killed and run beside each other: the episodes are those of one that never died."""
 
+import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
 
 from services.alarms.folding import Judge, Reading, State, fold
 from services.limits.rows import Limit
@@ -133,3 +137,39 @@ def cut(link: psycopg.Connection) -> None:
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
         " and pid <> pg_backend_pid() and usename = current_user"
     )
+
+
+RACE = """
+from datetime import UTC, datetime
+from services.alarms.raising import raise_warning
+while datetime.now(UTC).timestamp() < {at}:
+    pass
+for n in range({times}):
+    raise_warning("race", str(n))
+"""
+
+
+def test_i4_what_several_processes_warn_of_at_once_is_one_warning(server: Server) -> None:
+    values = {
+        "key": "race", "name": "race", "kind": "module", "enabled": True, "layer": "", "region": "", "features": "{}",
+        "span": 0, '"window"': 0, "standard": "", "grade": "", "stage": "", "condition": "", "clear": "",
+        "downward": False, "level": "yellow", "red_when": "", "orange_when": "", "yellow_when": "", "for_minutes": 0,
+        "n_least": 1, "clear_minutes": 0, "period": "", "weekdays": "1234567", "roles": "{}", "template": "warning",
+        "valid_from": "2020-01-01", "citation": "", "version": 1, "trouble": "", "updated_at": datetime.now(UTC),
+    }  # fmt: skip
+    names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
+    server.sql(f"insert into alarms_rule ({names}) values ({marks})", *values.values())
+    code = RACE.format(at=time.time() + 12, times=40)
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
+    environment = os.environ | {"ZHUTU_PGDATABASE": server.database}
+    racing = [subprocess.Popen(command, cwd=settings.ROOT, env=environment) for _n in range(3)]
+    try:
+        assert [process.wait(120) for process in racing] == [0, 0, 0]
+        assert server.sql("select count(*), min(count), max(count) from alarms_episode where device_id is null") == [
+            (40, 3, 3)
+        ]
+        assert server.sql("select count(*) from alarms_act where kind = 'raised'") == [(40,)]
+    finally:
+        for process in racing:
+            process.kill()
+        without_alarms(server, "race", [])
