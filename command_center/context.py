@@ -72,6 +72,10 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-weather", "temperature", _("气象监控")),
         ("desk-dust", "chart-bar", _("扬尘统计")),
     ]
+    between = [
+        ("desk-feeds", "api", pgettext("plural", "数据接口")),
+        ("desk-subscriptions", "webhook", pgettext("plural", "告警推送")),
+    ]
     return [
         ("desk-alarms", "alert-triangle", _("告警中心")),
         *(air if gate.may(principal, registry.by_key["monitors"]) else []),
@@ -84,6 +88,6 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-rules", "adjustments-horizontal", _("告警规则")),
         ("desk-limits", "file-text", _("标准限值")),
         ("desk-devices", "router", _("设备管理")),
-        *([("desk-feeds", "api", pgettext("plural", "数据接口"))] if principal.is_admin else []),
+        *(between if principal.is_admin else []),
         *fences,
     ]

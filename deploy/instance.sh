@@ -156,7 +156,7 @@ start_services() {
 
 # What run.sh starts, in the order in which it ends: devices before the gateway, the gateway before what it feeds. The
 # keeper, which would start them again, ends before them all.
-PROGRAMS=${ZHUTU_PROGRAMS:-simulator gateway telemetry alarms surfaces notify live web worker background}
+PROGRAMS=${ZHUTU_PROGRAMS:-simulator gateway telemetry alarms surfaces notify subscriptions live web worker background}
 
 # stop_instance: true when there was something to stop.
 stop_instance() {

@@ -78,7 +78,9 @@ OWN = {
     "desk/jobs", "desk/jobs/<uuid:pk>", "desk/jobs/<uuid:pk>/dismiss",
     "desk/feeds", "desk/feeds/new", "desk/feeds/<int:pk>", "desk/feeds/<int:pk>/edit", "desk/feeds/<int:pk>/switch",
     "desk/feeds/<int:pk>/token", "desk/feeds/<int:pk>/pull", "desk/feeds/<int:pk>/rewind", "desk/feeds/runs/<int:pk>",
-    "feeds/<int:pk>",
+    "feeds/<int:pk>", "desk/subscriptions", "desk/subscriptions/new", "desk/subscriptions/<int:pk>",
+    "desk/subscriptions/<int:pk>/edit", "desk/subscriptions/<int:pk>/switch", "desk/subscriptions/<int:pk>/key",
+    "desk/subscriptions/<int:pk>/trial", "desk/subscriptions/<int:pk>/again", "desk/subscriptions/<int:pk>/delete",
     "ogc/processes/<str:name>/execution", "ogc/jobs", "ogc/jobs/<str:pk>", "ogc/jobs/<str:pk>/results",
 }  # fmt: skip
 """Doors to what belongs to the user alone, or to administrators; each has tests of its own."""

@@ -16,7 +16,9 @@ from tests.ingest.gateways.boxes import free_port, listens, until
 from tests.ingest.gateways.machine import Machine
 
 PORTS = ("PORT", "LIVE_PORT", "HJ212_PORT", "JT808_PORT", "HTTP_PORT", "MQTT_PORT")
-PROGRAMS = ("gateway", "telemetry", "alarms", "surfaces", "notify", "live", "web", "worker", "background")
+PROGRAMS = (
+    "gateway", "telemetry", "alarms", "surfaces", "notify", "subscriptions", "live", "web", "worker", "background"
+)  # fmt: skip
 """All but the simulated devices, which are not the product's."""
 START = """
 start_mosquitto
