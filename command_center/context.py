@@ -11,12 +11,17 @@ from django.utils.translation import pgettext
 
 from services.access import gate
 from services.access.principal import PUBLIC, Principal
+from services.accounts.roles import Role
 from services.catalog.layer import registry
 from services.positions.features import moving_layers
 from services.telemetry.devices import device_layers
 
 DRAWING = 5.0
 """Seconds that a page may take from its first look at the database to its last."""
+
+
+PATROLLING = {Role.INSPECTOR, Role.SUPERVISOR}
+"""Roles whose holders may be officers; who is not is told so on the page."""
 
 
 def live_address(request: HttpRequest) -> str:
@@ -41,6 +46,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "navigation": groups,
         "watching": watching(principal),
         "governing": governing(principal),
+        "patrols": bool(principal.roles & PATROLLING),
         "languages": settings.LANGUAGES,
         "nonce": getattr(request, "csp_nonce", ""),
         "live": live_address(request),

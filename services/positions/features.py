@@ -69,7 +69,8 @@ update {table} f set state = v.state from (
     join {table} f on f.id = d.feature
     cross join (select {least} as least from positions_rule where valid_from <= current_date
         order by valid_from desc limit 1) r
-    where d.state = 'active' and d.protocol = 'jt808' and (%(since)s::timestamptz is null or p.seen_at >= %(since)s)
+    where d.state = 'active' and d.protocol in ('jt808', 'phone')
+        and (%(since)s::timestamptz is null or p.seen_at >= %(since)s)
     group by d.feature, f.id, r.least
 ) v
 where f.id = v.feature and f.state <> v.state"""

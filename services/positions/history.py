@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from services.access.errors import Invalid
 from services.access.principal import Principal
-from services.positions.models import Leg
+from services.positions.models import POSITIONING, Leg
 from services.telemetry.devices import visible
 from services.telemetry.models import Device
 
@@ -49,7 +49,7 @@ class Exported(NamedTuple):
 
 def devices(principal: Principal, feature: UUID) -> list[Device]:
     """The positioning terminals of a feature that the principal may see."""
-    return list(visible(principal).filter(feature=feature, protocol=Device.Protocol.JT808).order_by("pk"))
+    return list(visible(principal).filter(feature=feature, protocol__in=POSITIONING).order_by("pk"))
 
 
 def track(principal: Principal, feature: UUID, begin: datetime, end: datetime, points: int = POINTS) -> list[Fix]:

@@ -5,11 +5,14 @@ from datetime import date
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from gis.datums import Datum
 from services.telemetry.models import Device
 
+POSITIONING = (Device.Protocol.JT808, Device.Protocol.PHONE)
+"""The protocols by which positions come."""
 TABLES = ("positions_position",)
 """The tables with a partition a month."""
 
@@ -48,6 +51,14 @@ class Rule(models.Model):
         _("步行速度下限（km/h）"), default=1, db_default=1, validators=[MinValueValidator(0)],
         help_text=_("人员定位终端低于该速度视为静止。"),
     )  # fmt: skip
+    accuracy_metres = models.FloatField(
+        _("手机定位误差上限（米）"), default=100, db_default=100, validators=[MinValueValidator(1)],
+        help_text=_("误差更大的手机定位视为未定位。"),
+    )  # fmt: skip
+    arrival_metres = models.FloatField(
+        _("到场距离（米）"), default=200, db_default=200, validators=[MinValueValidator(1)],
+        help_text=_("与工程位置相距不超过该值才能签到。"),
+    )  # fmt: skip
     valid_from = models.DateField(_("启用日期"), default=date(2000, 1, 1), unique=True)
     citation = models.CharField(_("依据"), max_length=200, default="JT/T 1076-2016；项目约定")
 
@@ -64,6 +75,12 @@ class Rule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.valid_from} {self.stop_metres:g} m {self.stop_seconds} s"
+
+    @classmethod
+    def of_today(cls) -> "Rule":
+        """The rule that holds today."""
+        found = cls.objects.filter(valid_from__lte=timezone.localdate()).order_by("-valid_from").first()
+        return found or cls()
 
 
 class Terminal(models.Model):

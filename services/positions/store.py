@@ -193,7 +193,7 @@ class Batch:
 
 _DEVICES = """
 select d.id, d.back_days, d.interval, t.datum
-from telemetry_device d left join positions_terminal t on t.device_id = d.id where d.protocol = 'jt808'"""
+from telemetry_device d left join positions_terminal t on t.device_id = d.id where d.protocol in ('jt808', 'phone')"""
 _COLUMNS = (
     "device, at, geom, speed, heading, altitude, status, alarm, quality, mileage, fuel, received_at, late, extras"
 )

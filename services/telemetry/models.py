@@ -58,6 +58,7 @@ class Device(models.Model):
         MQTT = "mqtt", "MQTT"
         HTTP = "http", "HTTP"
         FEED = "feed", _("数据接口")
+        PHONE = "phone", _("手机")
 
     class State(models.TextChoices):
         """Only an active device is stored and acknowledged."""

@@ -78,6 +78,7 @@ OWN = {
     "desk/jobs", "desk/jobs/<uuid:pk>", "desk/jobs/<uuid:pk>/dismiss",
     "desk/feeds", "desk/feeds/new", "desk/feeds/<int:pk>", "desk/feeds/<int:pk>/edit", "desk/feeds/<int:pk>/switch",
     "desk/feeds/<int:pk>/token", "desk/feeds/<int:pk>/pull", "desk/feeds/<int:pk>/rewind", "desk/feeds/runs/<int:pk>",
+    "desk/patrol", "desk/patrol/fixes", "desk/patrol/near", "desk/patrol/visits/<uuid:pk>",
     "feeds/<int:pk>", "desk/subscriptions", "desk/subscriptions/new", "desk/subscriptions/<int:pk>",
     "desk/subscriptions/<int:pk>/edit", "desk/subscriptions/<int:pk>/switch", "desk/subscriptions/<int:pk>/key",
     "desk/subscriptions/<int:pk>/trial", "desk/subscriptions/<int:pk>/again", "desk/subscriptions/<int:pk>/delete",

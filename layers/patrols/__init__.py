@@ -1,0 +1,1 @@
+"""Officers on patrol, their tracks and their check-ins at sites."""
