@@ -24,7 +24,7 @@ from layers.environment import flows
 from services.access import gate
 from services.access.errors import AccessError, NotFound, Refused
 from services.access.principal import Principal
-from services.alarms import actions, governing, listing
+from services.alarms import actions, figures, governing, listing
 from services.alarms.models import Act, Deadline, Episode, Level
 from services.alarms.sweeps import AWAITING
 from services.catalog.layer import registry
@@ -57,13 +57,23 @@ def page(request: HttpRequest) -> HttpResponse:
         "push": any("assign" in acts for acts in allowed.values()),
         "wanted": wanted,
         "cards": [(level.value, level.label, found.counts[level], _query(request, level=level)) for level in Level],
+        "ends": [
+            (listing.UNDONE, _("未办结"), found.open, _query(request, state=listing.UNDONE)),
+            (listing.FINISHED, _("已结束"), found.done, _query(request, state=listing.FINISHED)),
+        ],
         "all_levels": _query(request, level=""),
-        "states": [(listing.UNDONE, _("未办结")), ("all", _("全部")), *Episode.State.choices],
+        "states": [
+            (listing.UNDONE, _("未办结")),
+            (listing.FINISHED, _("已结束")),
+            ("all", _("全部")),
+            *Episode.State.choices,
+        ],
         "state": request.GET.get("state", listing.UNDONE),
         "levels": Level.choices,
+        "modules": figures.modules(),
         "layers": [(layer.key, layer.title) for layer in gate.layers(principal) if layer.key in with_rules],
         "rules": [(str(rule.pk), str(rule)) for rule in rules],
-        "regions": _regions(),
+        "regions": counties(),
         "older": _query(request, before=str(found.older)) if found.older else "",
         "paged": "before" in request.GET,
         "first": _query(request),
@@ -93,7 +103,9 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
         "deadlines": _deadlines(episode, now),
         "charts": [json.dumps(chart, ensure_ascii=False) for chart in _charts(principal, episode, now)],
         "allowed": allowed,
-        **(_assignees(episode) if "assign" in allowed else {}),
+        **(_assignees(episode) if {"assign", "rectify"} & set(allowed) else {}),
+        "due": timezone.localtime(now + timedelta(days=3)).replace(hour=18, minute=0),
+        "late": episode.state == Episode.State.RECTIFYING and episode.rectify_by and episode.rectify_by < now,
         "dispositions": Episode.Disposition.choices,
         "may_order": _may_order(principal, episode),
         "orders": list(flows.orders(principal).filter(alarm=pk)) if gate.may(principal, flows.layer()) else [],
@@ -121,7 +133,7 @@ def act(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     try:
         done = actions.act(
             principal, pk, name, request.POST.get("text", ""), assignee=_uuid(request.POST.get("assignee")),
-            disposition=request.POST.get("disposition", ""),
+            disposition=request.POST.get("disposition", ""), due=_moment(request.POST.get("due")),
         )  # fmt: skip
     except NotFound:
         raise
@@ -284,7 +296,7 @@ def _place(feature: Any) -> tuple[float, float] | None:
     return point.x, point.y
 
 
-def _regions() -> list[tuple[str, str]]:
+def counties() -> list[tuple[str, str]]:
     """The counties of the product's region."""
     rows = Region.objects.subtree(settings.PRODUCT_REGION).filter(level="county").order_by("code")
     return [(row.code, row.name) for row in rows.only("code", "name")]
@@ -294,6 +306,14 @@ def _query(request: HttpRequest, **changes: str) -> str:
     """The query of this list with some values changed; a page begins anew unless it is named."""
     query = {name: value for name, value in request.GET.items() if name != "before"} | changes
     return urlencode({name: value for name, value in query.items() if value})
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A local time of a form; None without one."""
+    try:
+        return timezone.make_aware(datetime.fromisoformat(text or ""))
+    except ValueError:
+        return None
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import region_names, signed_in, visitor
 from command_center.desk.forms import blanks
+from command_center.desk.tiers import own_deadlines
 from services.access import gate
 from services.access.errors import Invalid, Refused
 from services.access.principal import Principal
@@ -221,6 +222,7 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     history = Entry.objects.filter(layer="rule", object_id=str(pk))[:CHANGES] if pk is not None else []
     context = {
         "form": form, "rule": stored, "module": rule.kind == Rule.Kind.MODULE, "may": may, "dry": dry,
+        "rows": own_deadlines(stored, may) if stored else None,
         "variables": VARIABLES.items(),
         "area": gate.restrict_index(principal).filter(pk=stored.within).first() if stored and stored.within else None,
         "history": [(e, [(_label(n), pair) for n, pair in e.changes.items()]) for e in history],
@@ -271,6 +273,6 @@ def _home(principal: Principal) -> str:
 
 
 def _label(name: str) -> str:
-    if name == "users":
-        return _("通知人员")
+    if name in ("users", "deadlines"):
+        return _("通知人员") if name == "users" else _("处置期限")
     return str(Rule._meta.get_field(name.removesuffix("_id")).verbose_name)  # type: ignore[union-attr]

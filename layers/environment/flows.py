@@ -249,13 +249,14 @@ def _number(now: datetime) -> str:
 
 
 def _take_in_hand(principal: Principal, episode: Episode, order: RemediationOrder) -> None:
-    """The alarm is given to somebody of the unit where there is one who may have it, else acknowledged."""
-    text = _("已签发整改单 %s。") % order.code
+    """The alarm is to be rectified as the order says, by somebody of the unit where there is one who may have it."""
+    text = _("整改单 %(code)s：%(text)s") % {"code": order.code, "text": order.requirement}
     theirs = {user.pk for user in _people_of_unit(order)}
     someone = next((user for user in alarms.assignees(episode) if user.pk in theirs), None)
     possible = alarms.allowed(principal, episode)
-    if someone is not None and "assign" in possible:
-        alarms.act(principal, episode.pk, "assign", text, assignee=someone.pk)
+    if "rectify" in possible:
+        to = someone.pk if someone else None
+        alarms.act(principal, episode.pk, "rectify", text, assignee=to, due=order.due_at, now=order.issued_at)
     elif "acknowledge" in possible:
         alarms.act(principal, episode.pk, "acknowledge", text)
 
@@ -273,7 +274,8 @@ def _follow(principal: Principal, order: RemediationOrder, name: str, text: str)
         disposition = Episode.Disposition.MEASURES if name == "handle" else ""
         try:
             with transaction.atomic():
-                alarms.act(principal, episode.pk, name, words, disposition=disposition)
+                due = order.due_at if name == "reopen" else None
+                alarms.act(principal, episode.pk, name, words, disposition=disposition, due=due)
         except AccessError:
             return
 

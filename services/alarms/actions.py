@@ -20,7 +20,7 @@ from services.alarms.models import Act, Episode, Told
 from services.audit import trail
 
 STATE = Episode.State
-OPEN, ACKNOWLEDGED, ASSIGNED, HANDLED, CLOSED, FALSE = STATE
+OPEN, ACKNOWLEDGED, ASSIGNED, RECTIFYING, HANDLED, CLOSED, FALSE = STATE
 MOST_AT_ONCE = 500
 
 
@@ -38,10 +38,11 @@ class Move:
 MOVES = {
     "acknowledge": Move(Act.Kind.ACKNOWLEDGED, (OPEN,), ACKNOWLEDGED, change=False),
     "assign": Move(Act.Kind.ASSIGNED, (OPEN, ACKNOWLEDGED, ASSIGNED), ASSIGNED),
-    "handle": Move(Act.Kind.HANDLED, (OPEN, ACKNOWLEDGED, ASSIGNED), HANDLED, words=True, change=False),
+    "rectify": Move(Act.Kind.RECTIFIED, (OPEN, ACKNOWLEDGED, ASSIGNED, RECTIFYING, HANDLED), RECTIFYING, words=True),
+    "handle": Move(Act.Kind.HANDLED, Episode.UNDONE, HANDLED, words=True, change=False),
     "reopen": Move(Act.Kind.REOPENED, (HANDLED, CLOSED, FALSE), ASSIGNED, words=True),
-    "close": Move(Act.Kind.CLOSED, (ACKNOWLEDGED, ASSIGNED, HANDLED), CLOSED),
-    "false": Move(Act.Kind.FALSE, (OPEN, ACKNOWLEDGED, ASSIGNED, HANDLED), FALSE, words=True),
+    "close": Move(Act.Kind.CLOSED, (ACKNOWLEDGED, ASSIGNED, RECTIFYING, HANDLED), CLOSED),
+    "false": Move(Act.Kind.FALSE, (*Episode.UNDONE, HANDLED), FALSE, words=True),
     "comment": Move(Act.Kind.COMMENTED, tuple(STATE.values), words=True, change=False),
 }
 
@@ -107,12 +108,13 @@ def act(
     *,
     assignee: UUID | None = None,
     disposition: str = "",
+    due: datetime | None = None,
     now: datetime | None = None,
 ) -> Episode:
-    """Do one thing with an episode.
+    """Do one thing with an episode; ``due`` is by when it is to be rectified, in the way that the text says.
 
     NotFound for a foreign one, Refused without the right, Conflict where it is not possible in this state, Invalid
-    where words or the person are missing.
+    where words, the person or the deadline are missing.
     """
     move = MOVES.get(name)
     if move is None:
@@ -131,14 +133,18 @@ def act(
         if disposition and disposition not in Episode.Disposition.values:
             raise Invalid(_("没有这个处置说明。"), {"disposition": [", ".join(Episode.Disposition.values)]})
         user = User.objects.filter(pk=principal.id).first() if principal.id else None
-        before = {"state": episode.state, "assignee": episode.assignee_id, "disposition": episode.disposition}
+        moment, before = now or timezone.now(), _facts(episode)
         if name == "assign":
             episode.assignee = _assignable(episode, assignee)
-        elif name == "reopen" and episode.assignee is None:
-            episode.assignee = user
-        _set(episode, move, disposition, now or timezone.now())
+        elif name == "rectify":
+            episode.assignee = _assignable(episode, assignee) if assignee else episode.assignee
+            episode.measure, episode.rectify_by = text, _later(due, moment)
+        elif name == "reopen":
+            episode.assignee = episode.assignee or user
+            episode.rectify_by = _later(due, moment) if due else None
+        _set(episode, move, disposition, moment)
         telling.told_of(episode, move.kind, user=user, text=text)
-        after = {"state": episode.state, "assignee": episode.assignee_id, "disposition": episode.disposition}
+        after = _facts(episode)
         changes: dict[str, Any] = {
             key: [_plain(before[key]), _plain(after[key])] for key in before if before[key] != after[key]
         }
@@ -180,21 +186,39 @@ def _assignable(episode: Episode, assignee: UUID | None) -> User:
     return found
 
 
+def _later(due: datetime | None, now: datetime) -> datetime:
+    if due is None or due <= now:
+        raise Invalid(_("整改期限应晚于现在。"), {"due": [_("整改期限应晚于现在。")]})
+    return due
+
+
+def _facts(episode: Episode) -> dict[str, Any]:
+    """What acts change, for the audit trail."""
+    return {
+        "state": episode.state, "assignee": episode.assignee_id, "disposition": episode.disposition,
+        "rectify_by": episode.rectify_by,
+    }  # fmt: skip
+
+
 def _set(episode: Episode, move: Move, disposition: str, now: datetime) -> None:
     if move.after:
-        episode.state = move.after
+        again = move.kind == Act.Kind.REOPENED and episode.rectify_by is not None
+        episode.state = RECTIFYING if again else move.after
     if disposition:
         episode.disposition = disposition
-    if move.kind == Act.Kind.REOPENED:
+    if move.kind in (Act.Kind.REOPENED, Act.Kind.RECTIFIED):
         episode.handled_at = episode.closed_at = None
-    elif move.kind in (Act.Kind.ACKNOWLEDGED, Act.Kind.ASSIGNED, Act.Kind.HANDLED):
+    elif move.kind in (Act.Kind.ACKNOWLEDGED, Act.Kind.ASSIGNED, Act.Kind.RECTIFIED, Act.Kind.HANDLED):
         # Who handles or assigns it has seen it.
         episode.acknowledged_at = episode.acknowledged_at or now
     if move.kind == Act.Kind.HANDLED:
         episode.handled_at = now
     if move.after in (CLOSED, FALSE):
         episode.closed_at = now
-    episode.save(update_fields=["state", "assignee", "disposition", "acknowledged_at", "handled_at", "closed_at"])
+    episode.save(
+        update_fields=["state", "assignee", "disposition", "measure", "rectify_by", "acknowledged_at", "handled_at",
+                       "closed_at"]
+    )  # fmt: skip
 
 
 def _rights(principal: Principal, some: list[Episode]) -> dict[UUID, tuple[bool, bool]]:

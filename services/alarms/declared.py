@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 
 from services.accounts.roles import Role
-from services.alarms.models import Deadline, Detector, Level, Rule
+from services.alarms.models import Deadline, Detector, Level, Rule, Tier
 from services.alarms.wordings import WORDINGS
 from services.limits.declared import rules
 from services.notify.models import Template
@@ -49,6 +49,15 @@ class Alarm:
     citation: str = ""
     valid_from: date = SINCE
     enabled: bool = True
+
+
+TIERS = (
+    Tier(level=Level.RED, roles=[Role.COMMANDER.value], assign_role=Role.SUPERVISOR),
+    Tier(level=Level.ORANGE, roles=[Role.COMMANDER.value], assign_role=Role.SUPERVISOR),
+    Tier(level=Level.YELLOW),
+    Tier(level=Level.BLUE, close_minutes=60),
+)
+"""What happens by itself at each level: for the office to change."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,12 @@ def write(using: str = "default") -> None:
             Deadline(level=level, step=step, minutes=minutes, roles=[r.value for r in roles], raise_to=raise_to)
             for level, step, minutes, roles, raise_to in DEADLINES
         )
+    tiers = set(Tier.objects.using(using).values_list("level", flat=True))
+    for tier in TIERS:
+        if tier.level not in tiers:
+            Tier.objects.using(using).create(
+                level=tier.level, roles=tier.roles, assign_role=tier.assign_role, close_minutes=tier.close_minutes
+            )
     there = set(Template.objects.using(using).values_list("key", "channel", "language"))
     for key, channel, language, subject, body in (*WORDINGS, *rules("WORDINGS")):
         if (key, channel, language) not in there:

@@ -15,14 +15,18 @@ from services.access import gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
 from services.alarms.actions import episodes
-from services.alarms.models import URGENCY, Episode, Level
+from services.alarms.models import URGENCY, Act, Episode, Level
+from services.catalog.layer import registry
 from services.limits.rows import ZONE
 
 SIZE = 50
 MOST_EXPORTED = 50_000
 UNDONE = "undone"
 """The state filter for everything that is not closed or found false."""
+FINISHED = "done"
+"""The one for what is."""
 UNFINISHED = (*Episode.UNDONE, Episode.State.HANDLED)
+SEVERAL = {UNDONE: UNFINISHED, FINISHED: Episode.DONE}
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,18 @@ class Filters:
     level: str = ""
     state: str = ""
     layer: str = ""
+    module: str = ""
+    """The label of an app: of the domain that is measured, or of whoever warns."""
+    platform: bool = False
+    """Only what is about the platform itself."""
+    gone: bool = False
+    """Only of features that are no more."""
     rule: str = ""
     region: str = ""
+    overdue: bool = False
+    """Only those that passed a deadline at some time."""
+    only: bool = False
+    """Of the region itself, without those below it."""
     begin: date | None = None
     end: date | None = None
     q: str = ""
@@ -45,15 +59,25 @@ class Filters:
         """The rows that pass."""
         if self.level:
             rows = rows.filter(level=self.level)
-        if self.state == UNDONE:
-            rows = rows.filter(state__in=UNFINISHED)
+        if self.state in SEVERAL:
+            rows = rows.filter(state__in=SEVERAL[self.state])
         elif self.state:
             rows = rows.filter(state=self.state)
         if self.layer:
             rows = rows.filter(rule__layer=self.layer)
+        if self.module:
+            rows = rows.filter(of_module(self.module))
+        if self.platform:
+            rows = rows.filter(feature=None, device=None)
+        if self.overdue:
+            rows = rows.filter(pk__in=Act.objects.filter(kind=Act.Kind.OVERDUE).values("episode"))
+        if self.gone:
+            rows = rows.filter(feature_id__isnull=False, feature__region_code__isnull=True)
         if self.rule:
             rows = rows.filter(rule=int(self.rule))
-        if self.region:
+        if self.region and self.only:
+            rows = rows.filter(feature__region_code=self.region)
+        elif self.region:
             rows = rows.filter(feature__region_code__startswith=code_prefix(self.region))
         if self.begin:
             rows = rows.filter(began_at__gte=_moment(self.begin))
@@ -73,12 +97,18 @@ class Filters:
         return self != Filters()
 
 
+def of_module(label: str) -> Q:
+    """The condition on episodes that they come from a module: it declared their rule, or its layers are measured."""
+    layers = [layer.key for layer in registry if layer.model._meta.app_label == label]
+    return Q(rule__module=label) | Q(rule__module="", rule__layer__in=layers)
+
+
 def filters(query: Mapping[str, str], me: UUID | None = None) -> Filters:
     """The filters of a query, ``mine=1`` being what was given to ``me``; Invalid names what cannot be."""
     given: dict[str, Any] = {}
     wrong: dict[str, list[str]] = {}
-    choices = {"level": Level.values, "state": [UNDONE, *Episode.State.values]}
-    for name in ("level", "state", "layer", "rule", "region", "q"):
+    choices = {"level": Level.values, "state": [*SEVERAL, *Episode.State.values]}
+    for name in ("level", "state", "layer", "module", "rule", "region", "q"):
         text = query.get(name, "").strip()[:100]
         if text and name in choices and text not in choices[name]:
             wrong[name] = [", ".join(choices[name])]
@@ -96,7 +126,8 @@ def filters(query: Mapping[str, str], me: UUID | None = None) -> Filters:
             given["feature"] = UUID(text)
         except ValueError:
             wrong["feature"] = [_("应为标识。")]
-    given["late"] = query.get("late") == "1"
+    for name in ("late", "platform", "gone", "overdue", "only"):
+        given[name] = query.get(name) == "1"
     given["assignee"] = me if query.get("mine") == "1" else None
     if wrong:
         raise Invalid(_("筛选条件有误。"), wrong)
@@ -110,6 +141,9 @@ class Page:
     rows: list[Episode]
     older: UUID | None
     counts: dict[str, int]
+    open: int
+    done: int
+    """How many of the same filter without its state wait for somebody, and how many do not any more."""
     total: int
     now: datetime
 
@@ -123,10 +157,13 @@ def page(principal: Principal, wanted: Filters, before: UUID | None = None, size
     rows = _whole(wanted.narrow(reach)).order_by("-id")
     counted = replace(wanted, level="").narrow(reach).values_list("level").annotate(n=Count("pk")).order_by()
     counts = {**dict.fromkeys(Level.values, 0), **dict(counted)}
+    whole = replace(wanted, state="").narrow(reach).aggregate(
+        open=Count("pk", filter=Q(state__in=UNFINISHED)), done=Count("pk", filter=Q(state__in=Episode.DONE))
+    )  # fmt: skip
     total = counts[wanted.level] if wanted.level else sum(counts.values())
     found = list((rows.filter(pk__lt=before) if before else rows)[: size + 1])
     older = found[size - 1].pk if len(found) > size else None
-    return Page(found[:size], older, counts, total, timezone.now())
+    return Page(found[:size], older, counts, whole["open"], whole["done"], total, timezone.now())
 
 
 def undone(principal: Principal) -> dict[str, int]:
@@ -153,7 +190,7 @@ def of_feature(principal: Principal, feature: UUID, most: int = 20) -> list[Epis
 HEADINGS = (
     "level", "state", "rule", "source", "subject", "feature", "code", "region", "factor", "value", "peak", "limit",
     "unit", "count", "began_at", "last_at", "ended_at", "raised_at", "acknowledged_at", "handled_at", "closed_at",
-    "assignee", "disposition", "late",
+    "assignee", "disposition", "measure", "rectify_by", "late",
 )  # fmt: skip
 
 

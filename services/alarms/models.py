@@ -36,6 +36,14 @@ URGENCY = {level: number for number, level in enumerate(Level.values)}
 """0 is the most urgent."""
 
 
+def module_title(label: str) -> str:
+    """The name of an app for people: a domain is called by its first layer."""
+    layer = next((layer for layer in registry if layer.model._meta.app_label == label), None)
+    if layer is not None:
+        return str(layer.title)
+    return str(apps.get_app_config(label).verbose_name) if label in apps.app_configs else label or "—"
+
+
 class Rule(models.Model):
     """When an alarm is raised, for which features, how urgent it is and who is told."""
 
@@ -112,11 +120,7 @@ class Rule(models.Model):
     def source(self) -> str:
         """The module from which its alarms come, in words: the one that declared it, or the domain that is measured."""
         layer = registry.get(self.layer)
-        label = self.module or (layer.model._meta.app_label if layer else "")
-        try:
-            return str(apps.get_app_config(label).verbose_name)
-        except LookupError:
-            return str(self.get_kind_display())
+        return module_title(self.module or (layer.model._meta.app_label if layer else ""))
 
     def clean(self) -> None:
         problems: dict[str, object] = {}
@@ -212,6 +216,31 @@ class Deadline(models.Model):
         return f"{self.get_level_display()} {self.get_step_display()} {self.minutes}"
 
 
+class Tier(models.Model):
+    """What happens by itself to every alarm of a level, beside the deadlines of the level: one row a level."""
+
+    level = models.CharField(_("级别"), max_length=6, choices=Level.choices, unique=True)
+    roles = ArrayField(
+        models.CharField(max_length=20, choices=Role.choices), verbose_name=_("另行通知角色"), default=list, blank=True,
+        help_text=_("在规则的通知角色之外，该级别的告警还通知这些角色。"),
+    )  # fmt: skip
+    assign_role = models.CharField(
+        _("自动指派给"), max_length=20, choices=Role.choices, blank=True,
+        help_text=_("告警时指派给所在辖区该角色中负责范围最小、在岗且在办告警最少的人员；留空为人工指派。"),
+    )  # fmt: skip
+    close_minutes = models.PositiveIntegerField(
+        _("恢复后自动办结（分钟）"), null=True, blank=True, validators=[MinValueValidator(10)],
+        help_text=_("恢复满该时长且无人处理的告警自动办结；留空为由人办结。"),
+    )  # fmt: skip
+
+    class Meta:
+        verbose_name = _("分级管控")
+        verbose_name_plural = _("分级管控")
+
+    def __str__(self) -> str:
+        return self.get_level_display()
+
+
 SUBJECTS = {
     "flood": _("上报过于频繁"),
     "address": _("从另一地址以同一设备编号连接"),
@@ -232,6 +261,7 @@ class Episode(models.Model):
         OPEN = "open", _("待确认")
         ACKNOWLEDGED = "acknowledged", _("已确认")
         ASSIGNED = "assigned", _("已指派")
+        RECTIFYING = "rectifying", _("整改中")
         HANDLED = "handled", _("已处置")
         CLOSED = "closed", _("已办结")
         FALSE = "false", _("误报")
@@ -245,7 +275,7 @@ class Episode(models.Model):
         OUTSIDE = "outside", _("外部来源影响")
         MEASURES = "measures", _("已采取措施")
 
-    UNDONE = (State.OPEN, State.ACKNOWLEDGED, State.ASSIGNED)
+    UNDONE = (State.OPEN, State.ACKNOWLEDGED, State.ASSIGNED, State.RECTIFYING)
     DONE = (State.CLOSED, State.FALSE)
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=UUID7(), editable=False)
@@ -276,6 +306,8 @@ class Episode(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name=_("责任人"), null=True, related_name="+"
     )
     disposition = models.CharField(_("处置说明"), max_length=12, choices=Disposition.choices, blank=True)
+    measure = models.CharField(_("整改措施"), max_length=1000, blank=True, db_default="")
+    rectify_by = models.DateTimeField(_("整改期限"), null=True)
     acknowledged_at = models.DateTimeField(_("确认时间"), null=True)
     handled_at = models.DateTimeField(_("处置时间"), null=True)
     closed_at = models.DateTimeField(_("办结时间"), null=True)
@@ -291,7 +323,7 @@ class Episode(models.Model):
             models.Index(
                 fields=["level"],
                 name="episode_undone",
-                condition=models.Q(state__in=["open", "acknowledged", "assigned", "handled"]),
+                condition=models.Q(state__in=["open", "acknowledged", "assigned", "rectifying", "handled"]),
             ),
         ]
         constraints = [
@@ -338,6 +370,7 @@ class Act(models.Model):
         WITHDRAWN = "withdrawn", _("撤销")
         ACKNOWLEDGED = "acknowledged", _("确认")
         ASSIGNED = "assigned", _("指派")
+        RECTIFIED = "rectify", _("责令整改")
         HANDLED = "handled", _("处置")
         CLOSED = "closed", _("办结")
         FALSE = "false", _("判为误报")

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 import psycopg
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from services.alarms import telling
-from services.alarms.models import URGENCY, Act, Deadline, Episode, Report, Rule
+from services.alarms.models import URGENCY, Act, Deadline, Episode, Report, Rule, Tier
 from services.alarms.places import Place, Rules, places
 from services.alarms.resting import put_back
 from services.limits.rows import ZONE, day_of, period_of
@@ -16,6 +18,7 @@ from services.telemetry.partitions import raw
 
 LOCK = 7_303_100
 """Advisory lock of whoever sweeps; the others leave it to them."""
+CLOSED = gettext_noop("恢复已满 %(minutes)d 分钟，自动办结")
 QUIET = 5
 """Minutes without a report after which an irregularity is over, where the rule says no other."""
 
@@ -27,7 +30,7 @@ def sweep(now: datetime | None = None, since: datetime | None = None) -> int:
     """
     moment = now or timezone.now()
     put_back(moment)
-    return silence(moment, since) + reports(moment) + deadlines(moment)
+    return silence(moment, since) + reports(moment) + deadlines(moment) + rectifications(moment) + closings(moment)
 
 
 @transaction.atomic
@@ -127,9 +130,44 @@ def deadlines(now: datetime) -> int:
     return changed
 
 
+@transaction.atomic
+def rectifications(now: datetime) -> int:
+    """Tell once of each alarm that was not rectified by its day; a new day may be missed anew."""
+    if not _alone(raw()):
+        return 0
+    said = Act.objects.filter(
+        episode=OuterRef("pk"), kind=Act.Kind.OVERDUE, deadline=None, at__gte=OuterRef("rectify_by")
+    )  # fmt: skip
+    late = Episode.objects.filter(state=Episode.State.RECTIFYING, rectify_by__lte=now).exclude(Exists(said))
+    rows = list(late.select_for_update(of=("self",)).select_related("rule", "factor", "assignee"))
+    for episode in rows:
+        telling.told_of(episode, Act.Kind.OVERDUE, text=episode.measure)
+    return len(rows)
+
+
+@transaction.atomic
+def closings(now: datetime) -> int:
+    """Close what is over and nobody has taken up, where its level lets it be; how many."""
+    if not _alone(raw()):
+        return 0
+    changed = 0
+    for tier in Tier.objects.exclude(close_minutes=None):
+        over = Episode.objects.filter(
+            level=tier.level, state=Episode.State.OPEN, withdrawn=False,
+            ended_at__lte=now - timedelta(minutes=tier.close_minutes or 0),
+        )  # fmt: skip
+        for episode in over.select_for_update(of=("self",)).select_related("rule", "factor"):
+            episode.state, episode.closed_at = Episode.State.CLOSED, now
+            episode.save(update_fields=["state", "closed_at"])
+            telling.told_of(episode, Act.Kind.CLOSED, text=CLOSED, given={"minutes": tier.close_minutes})
+            changed += 1
+    return changed
+
+
 AWAITING: dict[str, tuple[str, ...]] = {
     Deadline.Step.ACKNOWLEDGE: (Episode.State.OPEN,),
-    Deadline.Step.HANDLE: Episode.UNDONE,
+    # What is being rectified has a day of its own.
+    Deadline.Step.HANDLE: tuple(state for state in Episode.UNDONE if state != Episode.State.RECTIFYING),
     Deadline.Step.CLOSE: (*Episode.UNDONE, Episode.State.HANDLED),
 }
 """Step → the states in which it has not been taken yet."""

@@ -1,10 +1,11 @@
 """Noting what happened to an episode, telling those whom it concerns, and telling the live map: in one transaction."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,22 +14,27 @@ from gis.models import code_prefix
 from services.access import gate
 from services.accounts.models import Membership, User
 from services.accounts.roles import Role
-from services.alarms.models import Act, Deadline, Episode, Told
+from services.alarms.models import Act, Deadline, Episode, Tier, Told
 from services.alarms.places import Place
 from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
 from services.live.outbox import PLATFORM, tell
 from services.live.outbox import Told as LiveTold
+from services.notify import absence
 from services.notify.models import Level as NoticeLevel
 from services.notify.outbox import notify
+from services.notify.wording import shown
 
 TOPIC = "alarms"
 """Of live events; only what is alerting has a title, which the desk shows."""
 ALERTING = (Act.Kind.RAISED, Act.Kind.WORSENED, Act.Kind.OVERDUE)
+WORDED = (Act.Kind.RAISED, Act.Kind.WORSENED)
+"""Of warnings: these say what is warned of."""
+FOR_ASSIGNEE = (Act.Kind.ASSIGNED, Act.Kind.RECTIFIED)
 KEYS = {
     Act.Kind.RAISED: "raised", Act.Kind.WORSENED: "worsened", Act.Kind.ENDED: "ended", Act.Kind.OVERDUE: "overdue",
     Act.Kind.ASSIGNED: "assigned", Act.Kind.HANDLED: "handled", Act.Kind.REOPENED: "reopened",
-    Act.Kind.CLOSED: "closed", Act.Kind.FALSE: "false",
+    Act.Kind.CLOSED: "closed", Act.Kind.RECTIFIED: "rectify", Act.Kind.FALSE: "false",
 }  # fmt: skip
 """Kind of act → the second half of the key of its wording."""
 
@@ -58,14 +64,52 @@ def told_of(
             _notify(episode, act, people, place, user, deadline)
             Told.objects.bulk_create(Told(episode=episode, user=one, kind=kind) for one in people)
     _live(episode, act)
+    if kind in ALERTING:
+        _assign(episode, place)
     return act
+
+
+def _assign(episode: Episode, place: Place | None) -> None:
+    """Give it to whom the level names where it lies, as the tier wants; it still waits to be acknowledged."""
+    role = Tier.objects.filter(level=episode.level).values_list("assign_role", flat=True).first()
+    if not role or episode.assignee_id is not None or episode.feature_id is None or episode.state != Episode.State.OPEN:
+        return
+    person = responsible(role, episode)
+    if person is not None:
+        episode.assignee = person
+        episode.save(update_fields=["assignee"])
+        told_of(episode, Act.Kind.ASSIGNED, place)
+
+
+def responsible(role: str, episode: Episode) -> User | None:
+    """Who of a role is in charge of a feature: the narrowest reach first, on duty, with the fewest alarms in hand."""
+    held = {row.user_id: row for row in sorted(_held([role], episode), key=_reach, reverse=True)}
+    off = absence.current(held)
+    busy = dict(
+        Episode.objects.filter(assignee__in=held, state__in=Episode.UNDONE)
+        .values_list("assignee").annotate(n=Count("pk")).order_by()
+    )  # fmt: skip
+    some = sorted(held.values(), key=lambda row: (row.user_id in off, *_reach(row), busy.get(row.user_id, 0), row.pk))
+    return some[0].user if some else None
+
+
+def _reach(held: Membership) -> tuple[bool, bool, int]:
+    """Smaller is narrower: named features, one organisation, then the longer prefix of a region."""
+    return not held.named_only, held.organisation_id is None, -len(code_prefix(held.region_id or ""))
 
 
 def recipients(roles: Iterable[str], episode: Episode) -> list[User]:
     """The people who hold one of these roles where the episode's feature lies, and may see it."""
-    feature = episode.feature_id and FeatureIndex.objects.filter(pk=episode.feature_id).first()
-    if not feature:
+    if episode.feature_id is None or not FeatureIndex.objects.filter(pk=episode.feature_id).exists():
         return list(User.objects.filter(is_active=True, memberships__role=Role.ADMIN).distinct())
+    return list({row.user_id: row.user for row in _held(roles, episode)}.values())
+
+
+def _held(roles: Iterable[str], episode: Episode) -> list[Membership]:
+    """The memberships by which people have one of these roles at the episode's feature."""
+    feature = FeatureIndex.objects.filter(pk__in=[episode.feature_id]).first()
+    if feature is None:
+        return []
     layer = registry.get(feature.layer)
     allowed = [role for role in roles if layer is not None and gate.granted(layer, role, "view")]
     if layer is None or not allowed:
@@ -80,13 +124,7 @@ def recipients(roles: Iterable[str], episode: Episode) -> list[User]:
         role__in=allowed,
         user__is_active=True,
     ).select_related("user")
-    return list(
-        {
-            row.user_id: row.user
-            for row in held
-            if not row.region_id or feature.region_code.startswith(code_prefix(row.region_id))
-        }.values()
-    )
+    return [row for row in held if not row.region_id or feature.region_code.startswith(code_prefix(row.region_id))]
 
 
 def _live(episode: Episode, act: Act) -> None:
@@ -104,17 +142,26 @@ def _live(episode: Episode, act: Act) -> None:
 
 def _people(episode: Episode, kind: Act.Kind, user: User | None, deadline: Deadline | None) -> list[User]:
     if kind == Act.Kind.OVERDUE:
-        found = recipients(deadline.roles if deadline else (), episode)
+        # Past the day until which it was to be rectified nothing but the level says who is told.
+        roles = deadline.roles if deadline else late_roles(episode)
+        if deadline and deadline.raise_to:
+            roles = [*roles, *_tier_roles(episode)]
+        found = [*recipients(roles, episode), *([episode.assignee] if episode.assignee and not deadline else [])]
     elif kind in ALERTING:
         named = episode.rule.users.filter(is_active=True)
         if episode.feature_id is None:
             named = named.filter(memberships__role=Role.ADMIN)
-        found = [*recipients(episode.rule.roles, episode), *named]
-    elif kind == Act.Kind.ASSIGNED:
+        found = [*recipients([*episode.rule.roles, *_tier_roles(episode)], episode), *named]
+    elif kind in FOR_ASSIGNEE:
         found = [episode.assignee] if episode.assignee else []
     else:
         found = list(User.objects.filter(pk__in=episode.told.values("user"), is_active=True))
-    return [one for one in dict.fromkeys(found) if user is None or one.pk != user.pk or kind == Act.Kind.ASSIGNED]
+    return [one for one in dict.fromkeys(found) if user is None or one.pk != user.pk or kind in FOR_ASSIGNEE]
+
+
+def _tier_roles(episode: Episode) -> list[str]:
+    """Whom its level tells beside those of its rule."""
+    return Tier.objects.filter(level=episode.level).values_list("roles", flat=True).first() or []
 
 
 def _due(deadline: Deadline) -> str:
@@ -133,10 +180,11 @@ def _where(episode: Episode, place: Place | None) -> tuple[Any, str]:
 
 def _said(episode: Episode, act: Act) -> str:
     """What an act says; where a module warns, with figures and advice: its wording has no place for them."""
-    said = act.words
-    if episode.device_id is not None or act.kind not in ALERTING:
-        return said
-    parts = [episode.irregularity, said]
+    if episode.device_id is not None or act.kind not in (*ALERTING, Act.Kind.ASSIGNED):
+        return act.words
+    parts = [act.words, episode.irregularity]
+    if act.kind not in WORDED and (worded := episode.acts.filter(kind__in=WORDED).last()):
+        parts.append(worded.words)
     if episode.value is not None:
         parts.append(_("当前 %(value)s %(unit)s") % {"value": f"{episode.value:g}", "unit": episode.unit})
     if episode.limit is not None:
@@ -146,23 +194,36 @@ def _said(episode: Episode, act: Act) -> str:
     return _("；").join(part.strip() for part in parts if part)
 
 
+def _rectify_by(at: datetime) -> str:
+    return _("整改期限 %s") % shown(at)
+
+
+def late_roles(episode: Episode) -> list[str]:
+    """Who is told that an alarm was not rectified in time: those whom its level tells of what is not handled."""
+    own = Deadline.objects.filter(level=episode.level, step=Deadline.Step.HANDLE)
+    rows = own.filter(rule=episode.rule_id) or own.filter(rule=None)
+    return sorted({role for row in rows for role in row.roles})
+
+
 def _notify(
     episode: Episode, act: Act, people: list[User], place: Place | None, user: User | None, deadline: Deadline | None
 ) -> None:
     factor, digits = episode.factor, episode.factor.digits if episode.factor else 1
     # Who has it as a task must hear of it as urgently as of the alarm; that it is over may wait.
-    level = episode.level if act.kind in (*ALERTING, Act.Kind.ASSIGNED) else NoticeLevel.NONE
+    level = episode.level if act.kind in (*ALERTING, *FOR_ASSIGNEE) else NoticeLevel.NONE
     # What has a translation is handed on untranslated: each recipient reads it in their own language.
     name, region = _where(episode, place)
     variables: dict[str, Any] = {
         "title": episode.rule, "name": name, "region": region, "factor": factor or "", "unit": episode.unit,
         "value": None if episode.value is None else round(episode.value, digits), "limit": episode.limit,
         "time": episode.ended_at if act.kind == Act.Kind.ENDED else episode.last_at, "count": episode.count,
-        "text": lazy(partial(_said, episode, act), str)(), "person": str(user) if user else "",
+        "text": lazy(partial(_said, episode, act), str)(), "person": user or gettext_lazy("系统"),
         "state": Episode.State(episode.state).label,
     }  # fmt: skip
     if deadline is not None:
         variables["due"] = lazy(partial(_due, deadline), str)()
+    elif episode.rectify_by is not None:
+        variables["due"] = lazy(partial(_rectify_by, episode.rectify_by), str)()
     notify(
         people,
         f"{episode.rule.template}-{KEYS[Act.Kind(act.kind)]}",

@@ -25,6 +25,10 @@ _TEXTS = {
         ("请处置：{name} {title}", "{person}将此告警指派给您。{factor} {value} {unit}，限值 {limit}。{text}"),
         ("For you to handle: {name} {title}", "Assigned by {person}. {factor} {value} {unit}, limit {limit}. {text}"),
     ),
+    "alarm-rectify": (
+        ("请限期整改：{name} {title}", "{due}。{person}：{text}"),
+        ("To be rectified: {name} {title}", "{due}. {person}: {text}"),
+    ),
     "alarm-handled": (
         ("已处置：{name} {title}", "{person}：{text}"),
         ("Handled: {name} {title}", "{person}: {text}"),
@@ -66,7 +70,7 @@ _WARNINGS = {
         ("请处置：{name} {title}", "{person}将此预警指派给您。{text}"),
         ("For you to handle: {name} {title}", "Assigned by {person}. {text}"),
     ),
-    **{kind: _TEXTS[f"alarm-{kind}"] for kind in ("handled", "reopened", "closed", "false")},
+    **{kind: _TEXTS[f"alarm-{kind}"] for kind in ("rectify", "handled", "reopened", "closed", "false")},
 }
 _TEXTS |= {f"warning-{kind}": texts for kind, texts in _WARNINGS.items()}
 
@@ -77,6 +81,8 @@ _SMS = {
     "alarm-raised": "{level}告警：{name}{title}，{factor}{value}{unit}，限值{limit}，{time}。请及时处置。",
     "alarm-worsened": "告警升级{level}：{name}{title}，{factor}{value}{unit}，限值{limit}，{time}。",
     "alarm-overdue": "告警超期：{name}{title}，{due}已过，请督促处置。",
+    "alarm-rectify": "请限期整改{level}告警：{name}{title}，{due}。",
+    "warning-rectify": "请限期整改{level}预警：{name}{title}，{due}。",
     "alarm-assigned": "请处置{level}告警：{name}{title}，{factor}{value}{unit}，限值{limit}。",
 }
 

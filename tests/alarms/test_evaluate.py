@@ -46,7 +46,9 @@ def test_an_exceedance_is_raised_extended_worsened_ended_and_told_once(
         assert evaluate(at + 2 * SECOND) == 0
         assert seen() == episodes
     first = Episode.objects.order_by("began_at")[0]
-    assert [a.kind for a in first.acts.all()] == ["raised", "worsened", "ended"]
+    assert [a.kind for a in first.acts.all()] == ["raised", "worsened", "assigned", "ended"], (
+        "red ones are given by themselves"
+    )
     assert (first.limit, first.value, first.feature_id) == (70, 120, device.feature)
     told = Told.objects.filter(episode=first)
     assert {(t.user_id, t.kind) for t in told} >= {(who["owner"].id, "raised"), (who["owner"].id, "worsened")}

@@ -60,7 +60,7 @@ def test_the_whole_life_by_two_people(rule: Rule, builder: User, device: Device,
     episode, owner, theirs = Episode.objects.get(), who["owner"], principal_of(builder)
     assert {t.user.username for t in episode.told.all()} >= {"owner", "builder"}
     assert set(allowed(theirs, episode)) == {"acknowledge", "handle", "comment"}
-    assert set(allowed(owner, episode)) == {"acknowledge", "assign", "handle", "false", "comment"}
+    assert set(allowed(owner, episode)) == {"acknowledge", "assign", "rectify", "handle", "false", "comment"}
     act(owner, episode.pk, "acknowledge")
     assert builder in assignees(episode)
     act(owner, episode.pk, "assign", "请立即开启喷淋", assignee=builder.pk)

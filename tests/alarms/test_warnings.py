@@ -80,7 +80,7 @@ def test_however_often_it_is_raised_one_stands(late: Rule, project: FeatureIndex
     assert raised(project.pk, "other").pk != one.pk
     raise_warning("test-late", feature=project.pk, level="red", at=NOON + 3 * MINUTE)
     one.refresh_from_db()
-    assert (one.level, [a.kind for a in one.acts.all()]) == ("red", ["raised", "worsened"])
+    assert (one.level, [a.kind for a in one.acts.all()]) == ("red", ["raised", "worsened", "assigned"])
 
 
 def test_it_ends_once_and_may_begin_anew(late: Rule, project: FeatureIndex) -> None:
@@ -175,7 +175,7 @@ def test_it_is_told_handled_and_closed_like_every_alarm(late: Rule, project: Fea
     assert message.body == "2026-11-20 12:00。A期限 5 分钟；当前 3 d；限值 2 d；建议：请填写说明。"
     with translation.override("en"):
         assert Act.objects.get(episode=one).words == "A within 5 minutes"
-    assert set(allowed(owner, one)) == {"acknowledge", "assign", "handle", "false", "comment"}
+    assert set(allowed(owner, one)) == {"acknowledge", "assign", "rectify", "handle", "false", "comment"}
     act(owner, one.pk, "acknowledge")
     inspector = User.objects.get(username="inspector")
     assert inspector in assignees(one)

@@ -77,6 +77,8 @@ def screens(server: Server) -> dict[str, str]:
         "surface-run": f"/desk/surfaces/{one('select min(id::text) from surfaces_run')}",
         "alarms": "/desk/alarms",
         "alarm": f"/desk/alarms/{one('select id from alarms_episode order by began_at, id limit 1')}",
+        "alarms-overview": "/desk/alarms/overview",
+        "tiers": "/desk/tiers",
         "rules": "/desk/rules",
         "rule-new": "/desk/rules/new",
         "rule": f"/desk/rules/{one('select min(id) from alarms_rule')}",

@@ -94,7 +94,9 @@ def test_an_exceedance_is_remedied_from_the_order_to_the_check(
     order = RemediationOrder.objects.get(alarm=episode.pk)
     assert answer.headers["Location"] == f"/desk/remediation/{order.pk}"
     episode.refresh_from_db()
-    assert (episode.state, episode.assignee) == ("assigned", builder), "the alarm is the unit's to handle"
+    assert (episode.state, episode.assignee, episode.rectify_by) == ("rectifying", builder, order.due_at), (
+        "the alarm is the unit's to handle"
+    )
     told = Message.objects.filter(user=builder, link=f"/desk/remediation/{order.pk}").get()
     assert order.code in told.body and told.level == "orange"
 
@@ -116,7 +118,8 @@ def test_an_exceedance_is_remedied_from_the_order_to_the_check(
     owner.post(f"/desk/remediation/{order.pk}/return", {"text": "照片不清"})
     order.refresh_from_db()
     episode.refresh_from_db()
-    assert (order.state, order.returns, episode.state) == ("returned", 1, "assigned")
+    assert (order.state, order.returns, episode.state) == ("returned", 1, "rectifying")
+    assert episode.rectify_by == order.due_at
     theirs.post(f"/desk/remediation/{order.pk}/reply", {"text": "补充"})
     owner.post(f"/desk/remediation/{order.pk}/close", {"text": "已复查"})
     order.refresh_from_db()
