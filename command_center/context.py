@@ -63,6 +63,7 @@ def governing(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-areas", "polygon", _("区域管理"), "control_areas"),
         ("desk-monitoring", "device-cctv", _("监控管理"), "monitors"),
         ("desk-remediation", "clipboard-check", _("治理管理"), "remediation_orders"),
+        ("desk-credit", "trophy", _("诚信评价"), "enterprises"),
     )
     found = [(name, icon, title) for name, icon, title, key in pages if gate.may(principal, registry.by_key[key])]
     return [*found, ("desk-grants", "user-shield", _("对象授权"))] if principal.is_admin else found

@@ -74,6 +74,7 @@ def add_record(request: HttpRequest, key: str, pk: UUID, tab: str) -> HttpRespon
     declared = layer.tab(tab)
     if not isinstance(declared, Tab):
         raise NotFound(_("没有这个标签。"))
+    actions.refuse_by_flow(declared)
     form = forms.record_form(declared, request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         try:

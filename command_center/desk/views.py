@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from command_center.desk import figures, regions
 from command_center.desk.doors import asked, fragment, region_filter, signed_in, visitor
+from layers.enterprises.models import Enterprise
 from layers.sewage.models import SewagePlant
 from services.access import actions, gate
 from services.access.errors import Invalid
@@ -167,6 +168,7 @@ def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
         "moves": layer in moving_layers(),
         "manage": _managing(layer, opened),
         "works": layer.model is SewagePlant,
+        "credited": layer.model is Enterprise,
         "state_color": figures.state_colors(layer).get(opened.state, ""),
         "colors": json.dumps(figures.state_colors(layer)),
     }

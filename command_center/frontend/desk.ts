@@ -17,6 +17,7 @@ import "./css/track.css";
 import "./css/telemetry.css";
 import "./css/feeds.css";
 import "./css/governing.css";
+import "./css/credit.css";
 import "./css/reports.css";
 import "./css/print.css";
 import "./css/process.css";

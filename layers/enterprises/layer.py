@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from layers.enterprises.models import CreditEntry, Enterprise, Qualification
+from layers.enterprises.models import CreditAssessment, CreditEntry, Enterprise, Qualification
 from services.catalog.layer import Layer, Scope, Tab, register
 from styles import Categorized, Icon
 
@@ -30,7 +30,36 @@ class Enterprises(Layer):
     columns = ("code", "name", "kind", "state", "region", "legal_representative", "credit_score")
     tabs = (
         Tab(Qualification, ("number", "category", "grade", "issued_by", "issued_on", "valid_until")),
-        Tab(CreditEntry, ("decided_on", "kind", "points", "reason", "project", "decided_by", "valid_until")),
+        Tab(
+            CreditEntry,
+            (
+                "decided_on",
+                "kind",
+                "points",
+                "state",
+                "reason",
+                "project",
+                "decided_by",
+                "effective_from",
+                "valid_until",
+            ),
+        ),
+        Tab(
+            CreditAssessment,
+            (
+                "last",
+                "period",
+                "score",
+                "grade",
+                "rank",
+                "ranked",
+                "gained",
+                "lost",
+                "rule_version",
+                "version",
+                "made_at",
+            ),
+        ),
     )
     filters = ("kind", "state", "region", "credit_score", "founded_on")
     search = ("code", "name", "address", "legal_representative")
@@ -44,4 +73,4 @@ class Enterprises(Layer):
     }
     private = ("phone",)
     zoom = 9
-    covers = ("DZ-033", "FJ-205", "HZ-006", "LN-111")
+    covers = ("DZ-033", "FJ-205", "HZ-006", "LN-111", "DZ-015", "DZ-027", "DZ-028", "DZ-029", "DZ-031", "DZ-036")

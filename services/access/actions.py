@@ -77,6 +77,7 @@ def delete(principal: Principal, layer: Layer, pk: str | UUID, *, read_at: datet
 def add_record(principal: Principal, layer: Layer, pk: str | UUID, tab: Tab, values: Mapping[str, Any]) -> Record:
     """Add a record to a feature whose records the principal may add to."""
     feature = gate.fetch(principal, layer, pk, RECORD)
+    refuse_by_flow(tab)
     record = tab.model(**{tab.of: feature})
     allowed = {field.name for field in tab.model._meta.concrete_fields if field.editable} - {tab.of}
     assign(record, values, allowed)
@@ -93,6 +94,7 @@ def change_record(
 ) -> Record:
     """Change named values of a record; NotFound where it is not of this feature, Refused as for the feature."""
     feature = gate.fetch(principal, layer, pk, "change")
+    refuse_by_flow(tab)
     found = tab.model._default_manager.select_for_update().filter(pk=record, **{tab.of: feature}).first()
     if found is None:
         raise NotFound(_("没有这条记录。"))
@@ -104,6 +106,12 @@ def change_record(
     changes = {name: [before[name], after[name]] for name in values if before[name] != after[name]}
     _audit(principal, f"change {tab.key}", layer, feature, changes)
     return found
+
+
+def refuse_by_flow(tab: Tab) -> None:
+    """Raise Refused where the records of a tab are written by a flow alone."""
+    if tab.model.by_flow:
+        raise Refused(_("“%s”由专门的流程登记和办理，不能在此填写。") % tab.title)
 
 
 def geometry_name(layer: Layer) -> str | None:

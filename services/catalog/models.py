@@ -23,6 +23,8 @@ class Row(models.Model):
     """Name of the foreign key to the feature this row belongs to."""
     topic: ClassVar[str] = ""
     """Key of the topic under which the panel of that feature shows this row."""
+    by_flow: ClassVar[bool] = False
+    """Whether its domain's flow alone writes this row: no form adds one, and no door changes it as a record."""
 
     class Meta:
         abstract = True

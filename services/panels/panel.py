@@ -127,7 +127,7 @@ def tab(principal: Principal, layer: Layer, pk: str | UUID, key: str, page: int 
     total = rows.count()
     pages = max(1, -(-total // PAGE))
     page = max(1, min(page, pages))
-    add = key if _may_here(principal, layer, feature, RECORD) else ""
+    add = key if not declared.model.by_flow and _may_here(principal, layer, feature, RECORD) else ""
     section = _section(declared.title, rows, list(declared.fields), total, page=page, add=add)
     return TabContent(key, declared.title, sections=[section], page=page, pages=pages)
 
@@ -214,6 +214,7 @@ def _topic(principal: Principal, layer: Layer, feature: Feature, topic: Topic) -
             columns = [f for f in published(model) if f.editable and f.name != model.of]
         title = str(model._meta.verbose_name_plural)
         add = next((t.key for t in layer.tabs if may_add and isinstance(t, Tab) and t.model is model), "")
+        add = "" if model.by_flow else add
         sections.append(_section(title, rows, columns, rows.count(), layer=target, add=add))
     return TabContent(topic.key, topic.title, [_value(principal, row, f) for f in fields], sections)
 

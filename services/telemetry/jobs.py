@@ -107,12 +107,17 @@ WORK = {
 
 
 def periodic() -> dict[str, tuple[Callable[[], object], float]]:
-    """The periodic work of all engines, with the seconds to its next run: their ``jobs`` with WORK and EVERY."""
+    """The periodic work of all engines and domains, with the seconds to its next run.
+
+    An engine declares WORK and EVERY in its ``jobs``, a domain in its ``flows``.
+    """
     found: dict[str, tuple[Callable[[], object], float]] = {}
+    places = {"services": "jobs", "layers": "flows"}
     for config in apps.get_app_configs():
-        if not config.name.startswith("services.") or find_spec(f"{config.name}.jobs") is None:
+        place = places.get(config.name.partition(".")[0])
+        if place is None or find_spec(f"{config.name}.{place}") is None:
             continue
-        jobs = import_module(f"{config.name}.jobs")
+        jobs = import_module(f"{config.name}.{place}")
         every = getattr(jobs, "EVERY", {})
         found |= {f"{config.label}.{name}": (work, every[name]) for name, work in getattr(jobs, "WORK", {}).items()}
     return found

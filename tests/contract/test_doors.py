@@ -115,8 +115,13 @@ MANAGED = {
     "desk/remediation", "desk/remediation/new", "desk/remediation/<uuid:pk>", "desk/remediation/<uuid:pk>/<slug:name>",
     "desk/grants", "desk/grants/candidates", "desk/grants/<int:pk>", "desk/grants/<int:pk>/limit",
     "desk/grants/<int:pk>/name",
+    "desk/credit", "desk/credit/export", "desk/credit/standard", "desk/credit/standard/<slug:what>/new",
+    "desk/credit/standard/<slug:what>/<int:pk>", "desk/credit/entries", "desk/credit/entries/<uuid:pk>",
+    "desk/credit/entries/<uuid:pk>/<slug:name>", "desk/credit/<uuid:pk>/new", "desk/credit/<uuid:pk>/assess",
+    "desk/<slug:key>/<uuid:pk>/credit",
 }  # fmt: skip
-"""Doors by which areas, monitoring, orders and grants are managed: tests/managing tries each with unlike rights."""
+"""Doors by which areas, monitoring, orders, grants and integrity are managed: tests/managing, and of
+integrity tests/desk/test_credit_journeys.py, try each with unlike rights."""
 
 AREAS = {
     "surfaces/choices.json", "surfaces/<slug:key>/hours.json", "surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.png",
