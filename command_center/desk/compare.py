@@ -17,6 +17,7 @@ from services.access.errors import Invalid, Refused
 from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.models import FeatureIndex
+from services.export.columns import in_unit
 from services.panels.listing import listing
 from services.telemetry.comparison import MOST, STEPS_OFFERED, Comparison, Series, Step, compare, rows
 from services.telemetry.history import Curve
@@ -82,10 +83,12 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
     if not points.may_export(principal, asked.features):
         raise Refused(_("需要对所选监测点的导出权限。"))
     found = _compared(principal, asked)
-    unit = f"（{found.factor.unit}）" if found.factor.unit else ""
     headings = [_("时间")]
     for feature in asked.features:
-        headings += [f"{feature.title} {asked.known[asked.code]}{unit}", f"{feature.title} {_('有效')}"]
+        headings += [
+            in_unit(f"{feature.title} {asked.known[asked.code]}", found.factor.unit),
+            f"{feature.title} {_('有效')}",
+        ]
     words = {True: _("是"), False: _("否")}
     lines = (
         [at, *(value for p in found_points for value in ((p.value, words[p.valid]) if p else (None, None)))]

@@ -18,6 +18,7 @@ from services.access.errors import Invalid, NotFound
 from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.models import FeatureIndex
+from services.export.columns import in_unit
 from services.telemetry import roses, tables
 from services.telemetry.devices import visible
 from services.telemetry.models import Factor
@@ -223,10 +224,9 @@ def _summary(found: tables.Table) -> list[tuple[str, list[str]]]:
 def _file_headings(column: tables.Column, known: dict[str, str]) -> list[str]:
     said = _heading(column, known)
     name = " ".join(filter(None, (said["label"], said["part"], said["device"])))
-    unit = f"（{said['unit']}）" if said["unit"] else ""
-    total = f"（{said['total_unit']}）" if said["total_unit"] else ""
     return [
-        f"{name}{unit}", f"{name} {_('最小值')}", f"{name} {_('最大值')}", f"{name} {_('累计量')}{total}",
+        in_unit(name, said["unit"]), f"{name} {_('最小值')}", f"{name} {_('最大值')}",
+        in_unit(f"{name} {_('累计量')}", said["total_unit"]),
         f"{name} {_('有效数')}", f"{name} {_('应有数')}", f"{name} {_('有效')}",
     ]  # fmt: skip
 

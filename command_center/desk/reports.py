@@ -21,6 +21,7 @@ from services.accounts.roles import Role
 from services.audit import trail
 from services.catalog.layer import registry
 from services.catalog.models import Feature
+from services.export.columns import in_unit
 from services.reports import custom, editions
 from services.telemetry import reports
 from services.telemetry.spans import ZONE
@@ -158,7 +159,7 @@ def file(
 ) -> StreamingHttpResponse:
     """A sheet as Excel or CSV, as ``format`` of the address says."""
     form = request.GET.get("format", "xlsx")
-    headings = [f"{each.label}（{each.unit}）" if each.unit else each.label for each in made.headings]
+    headings = [in_unit(str(each.label), each.unit) for each in made.headings]
     last = time.end - timedelta(days=1)
     return measured_files.of_days(form, title, headings, _rows(made), name, time.first, last)
 

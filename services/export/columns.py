@@ -40,7 +40,12 @@ class Row:
 
 def heading(field: Described) -> str:
     """The heading of a field's column: its label, with the unit in brackets."""
-    return f"{field.label}（{field.unit}）" if field.unit else field.label
+    return in_unit(field.label, field.unit)
+
+
+def in_unit(label: str, unit: str) -> str:
+    """A label with its unit in the brackets of the language; without one where there is none."""
+    return _("%(label)s（%(unit)s）") % {"label": label, "unit": unit} if unit else label
 
 
 def headings(fields: Iterable[Described]) -> list[str]:

@@ -106,7 +106,7 @@ def test_the_scaffold_writes_a_domain_that_passes(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    run("manage.py", "newdomain", "tower_cranes", "--feature", "TowerCrane", "--title", "塔吊")
+    run("manage.py", "newdomain", "tower_cranes", "--feature", "TowerCrane", "--title", "附着式塔式起重机及附属设施")
     run("manage.py", "makemigrations", "--check", "--dry-run", "tower_cranes")
     run("-m", "ruff", "check", "layers/tower_cranes")
     run("-m", "ruff", "format", "--check", "layers/tower_cranes")
