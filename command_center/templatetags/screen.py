@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
+import orjson
 from django import template
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -132,6 +133,12 @@ def kilometres(metres: float) -> str:
 def percent(share: float) -> str:
     """A share as per cent with one digit after the point."""
     return f"{share:.1%}"
+
+
+@register.filter
+def json_text(value: Any) -> str:
+    """A value as JSON, for an attribute of an element that a fragment may bring."""
+    return orjson.dumps(value).decode()
 
 
 @register.filter

@@ -51,7 +51,7 @@ def keep(upload: Any, key: UUID, ending: str) -> tuple[Path, int, str]:
                 file.write(chunk)
         if size == 0:
             raise Invalid(_("文件是空的。"))
-        _check_start(path, ending)
+        check_start(path, ending)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -75,7 +75,7 @@ def _reader(path: Path) -> Any:
     return import_module("ingest.files.workbooks" if path.suffix == ".xlsx" else "ingest.files.vectors")
 
 
-def _check_start(path: Path, ending: str) -> None:
+def check_start(path: Path, ending: str) -> None:
     """A packed file under another ending, or the other way round, is told apart before a reader trips over it."""
     with path.open("rb") as file:
         packed = file.read(2) == b"PK"

@@ -123,6 +123,13 @@ MANAGED = {
 """Doors by which areas, monitoring, orders, grants and integrity are managed: tests/managing, and of
 integrity tests/desk/test_credit_journeys.py, try each with unlike rights."""
 
+CHARTS = {
+    "desk/charts", "desk/charts/new", "desk/charts/<uuid:pk>", "desk/charts/<uuid:pk>/edit",
+    "desk/charts/<uuid:pk>/data.json", "desk/charts/<uuid:pk>/export", "desk/charts/<uuid:pk>/<slug:name>",
+    "desk/charts/tables", "desk/charts/tables/<uuid:pk>", "desk/charts/tables/<uuid:pk>/delete",
+}  # fmt: skip
+"""Doors to charts that people make and the tables they bring: tests/charts tries each with all four."""
+
 AREAS = {
     "surfaces/choices.json", "surfaces/<slug:key>/hours.json", "surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.png",
     "surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.mvt", "surfaces/<uuid:pk>/cells.geojson",
@@ -250,7 +257,18 @@ def answer_to_owner(door: str, layer: Layer) -> int:
 
 def test_every_door_is_known() -> None:
     known = (
-        OPEN | OWN | MEASURED | MANAGED | FILES | AREAS | set(MANY) | set(ONE) | set(PARTS) | set(LAYERS) | set(WRITING)
+        OPEN
+        | OWN
+        | MEASURED
+        | MANAGED
+        | CHARTS
+        | FILES
+        | AREAS
+        | set(MANY)
+        | set(ONE)
+        | set(PARTS)
+        | set(LAYERS)
+        | set(WRITING)
     )
     assert sorted(set(routes()) - known) == []
     assert sorted(known - set(routes())) == [], "doors that are no more"
