@@ -86,8 +86,14 @@ def winding(start: Place, end: Place, chance: random.Random, leg: float = 400) -
 
 
 def _movers(number: int, interval: float, *, on_foot: bool) -> Iterator[tuple[Device, str, Place]]:
-    """So many features that drive, or walk, with the terminal of each, registered where it has none, and its home."""
-    layers = [layer for layer in moving_layers() if layer.model.moves.on_foot == on_foot]  # type: ignore[attr-defined]
+    """So many features that drive, or walk, with the terminal of each, registered where it has none, and its home.
+
+    Who walks without belonging anywhere records with a phone and carries no terminal.
+    """
+    layers = [
+        layer for layer in moving_layers()
+        if layer.model.moves.on_foot == on_foot and not (on_foot and _home(layer) == layer.geom)  # type: ignore[attr-defined]
+    ]  # fmt: skip
     return itertools.islice(itertools.chain.from_iterable(_of(layer, number, interval) for layer in layers), number)
 
 

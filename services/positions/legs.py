@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from services.positions.features import moving_layers
 from services.telemetry import partitions
 from services.telemetry.spans import ZONE
 
@@ -27,7 +28,7 @@ def derive(link: psycopg.Connection | None = None) -> int:
     done = 0
     while True:
         with link.transaction():
-            found = link.execute(_DERIVE, {"most": MOST}).rowcount
+            found = link.execute(_DERIVE, {"most": MOST, "on_foot": _on_foot()}).rowcount
         done += found
         if found < MOST:
             return done
@@ -38,7 +39,7 @@ def rebuild(device: int, link: psycopg.Connection | None = None) -> None:
     link = link or partitions.raw()
     with link.transaction():
         link.execute("delete from positions_leg where device = %s", [device])
-        link.execute(_REBUILD, {"device": device})
+        link.execute(_REBUILD, {"device": device, "on_foot": _on_foot()})
 
 
 def daily(devices: Sequence[int], first: date, last: date, link: psycopg.Connection | None = None) -> list[Day]:
@@ -54,8 +55,17 @@ def mileage(devices: Sequence[int], begin: datetime, end: datetime, link: psycop
     return float(row[0]) if row else 0.0
 
 
+def _on_foot() -> list[str]:
+    """The layers whose features walk: their stops are smaller."""
+    return [layer.key for layer in moving_layers() if layer.model.moves.on_foot]  # type: ignore[attr-defined]
+
+
 _RULE = """
-select stop_metres, stop_seconds, gap_seconds, most_metres_a_second from positions_rule
+select case when exists (
+    select from telemetry_device d join catalog_featureindex i on i.id = d.feature
+    where d.id = {device} and i.layer = any(%(on_foot)s)
+) then walking_stop_metres else stop_metres end as stop_metres, stop_seconds, gap_seconds, most_metres_a_second
+from positions_rule
 where valid_from <= {day} order by valid_from desc limit 1"""
 _DERIVE = f"""
 with due as (
@@ -68,13 +78,13 @@ select m.device, positions_derive(m.device, m.first, m.last, r.stop_metres, r.st
 from (
     select device, min(first) as first, max(last) as last, pg_advisory_xact_lock(7303, device)
     from marked group by device order by device
-) m, lateral ({_RULE.format(day="m.first::date")}) r"""  # noqa: S608
+) m, lateral ({_RULE.format(day="m.first::date", device="m.device")}) r"""  # noqa: S608
 _REBUILD = f"""
 select positions_derive(p.device, p.first, p.last, r.stop_metres, r.stop_seconds, r.gap_seconds, r.most_metres_a_second)
 from (
     select device, min(at) as first, max(at) as last from positions_position
     where device = %(device)s and quality = 0 group by device
-) p, lateral ({_RULE.format(day="p.first::date")}) r"""  # noqa: S608
+) p, lateral ({_RULE.format(day="p.first::date", device="p.device")}) r"""  # noqa: S608
 # A trip that lies only in part within the time counts with the share of its points that do.
 _WITHIN = """
 select l.distance_m * case when l.began_at >= {begin} and l.ended_at <= {end} then 1 else coalesce((

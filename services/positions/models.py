@@ -36,6 +36,10 @@ class Rule(models.Model):
     """What makes a stop, a gap and a jump, from a day on."""
 
     stop_metres = models.FloatField(_("停留半径（米）"), default=100, validators=[MinValueValidator(1)])
+    walking_stop_metres = models.FloatField(
+        _("步行停留半径（米）"), default=25, db_default=25, validators=[MinValueValidator(1)],
+        help_text=_("用于人员；工地不大，按车辆的半径会把走动算作停留。"),
+    )  # fmt: skip
     stop_seconds = models.PositiveIntegerField(_("最短停留（秒）"), default=180, validators=[MinValueValidator(1)])
     gap_seconds = models.PositiveIntegerField(
         _("最长间断（秒）"), default=600, help_text=_("超过该时长没有定位，行程在此分段，间断部分不计里程。")

@@ -1,6 +1,7 @@
 """People on a site: the positions of what they carry move them on the map, their way is drawn; few may see it."""
 
 import json
+import random
 from datetime import timedelta
 from html import unescape
 from re import findall
@@ -18,6 +19,7 @@ from services.access.principal import Principal
 from services.accounts.models import User
 from services.catalog.layer import registry
 from services.positions import features, legs
+from services.positions.models import Leg
 from services.positions.store import Store
 from services.telemetry import partitions
 from services.telemetry.models import Device
@@ -69,6 +71,28 @@ def test_position_and_track_of_a_worker_are_shown_and_updated(worn: Any) -> None
     worn.refresh_from_db()
     assert worn.state == Locator.State.STILL and worn.located_at == last.at
     assert len(_points(client, track)) == len(walked) + 1
+
+
+def test_a_walk_on_a_site_is_a_trip_though_a_vehicle_there_would_be_standing(worn: Any) -> None:
+    """Up and down 60 m for ten minutes, with some metres of noise, then a rest: the stop of people is 25 m wide."""
+    begin, chance = timezone.now().replace(microsecond=0) - timedelta(minutes=25), random.Random(3)
+    there = [abs((10 * n) % 120 - 60) for n in range(60)]
+    walked = [
+        fix(worn.terminal, begin + timedelta(seconds=10 * n), north=m + chance.uniform(-4, 4), speed=3.6)
+        for n, m in enumerate(there)
+    ]
+    rested = [
+        fix(worn.terminal, walked[-1].at + timedelta(seconds=10 * n), north=50 + chance.uniform(-4, 4), speed=0)
+        for n in range(1, 60)
+    ]
+    Store(partitions.raw()).write([*walked, *rested])
+    legs.derive()
+    found = list(Leg.objects.filter(device=worn.terminal).order_by("began_at"))
+    assert [leg.kind for leg in found] == [Leg.Kind.TRIP, Leg.Kind.STOP]
+    assert 500 < legs.mileage([worn.terminal], begin, timezone.now()) < 700
+    Device.objects.filter(pk=worn.terminal).update(feature=None)
+    legs.rebuild(worn.terminal)
+    assert [leg.kind for leg in Leg.objects.filter(device=worn.terminal)] == [Leg.Kind.STOP], "as of a vehicle"
 
 
 def test_where_somebody_is_concerns_few(worn: Any) -> None:
