@@ -47,6 +47,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "watching": watching(principal),
         "governing": governing(principal),
         "patrols": bool(principal.roles & PATROLLING),
+        "running": running(principal),
         "languages": settings.LANGUAGES,
         "nonce": getattr(request, "csp_nonce", ""),
         "live": live_address(request),
@@ -67,6 +68,17 @@ def governing(principal: Principal) -> list[tuple[str, str, str]]:
     )
     found = [(name, icon, title) for name, icon, title, key in pages if gate.may(principal, registry.by_key[key])]
     return [*found, ("desk-grants", "user-shield", _("对象授权"))] if principal.is_admin else found
+
+
+def running(principal: Principal) -> list[tuple[str, str, str]]:
+    """The pages about the platform itself, for administrators."""
+    if not principal.is_admin:
+        return []
+    return [
+        ("desk-sessions", "activity", _("会话与阻塞")),
+        ("desk-database", "database", _("数据库审计")),
+        ("desk-logs", "file-alert", _("日志分析")),
+    ]
 
 
 def watching(principal: Principal) -> list[tuple[str, str, str]]:

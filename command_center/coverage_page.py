@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.apps import apps
+
 from services.catalog.layer import registry
 
 
@@ -36,6 +38,10 @@ def declared() -> dict[str, list[str]]:
     for layer in registry:
         for id_ in (*layer.covers, *(id_ for tab in layer.tabs for id_ in tab.covers)):
             found.setdefault(id_, []).append(layer.key)
+    # What is of no layer: an engine claims it.
+    for config in apps.get_app_configs():
+        for id_ in getattr(config, "covers", ()):
+            found.setdefault(id_, []).append(config.name)
     return found
 
 

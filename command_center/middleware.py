@@ -15,6 +15,7 @@ from command_center.context import live_address
 from command_center.errors import answer
 from services.access.errors import AccessError
 from services.access.principal import PUBLIC, principal_from
+from services.operations import working
 
 Next = Callable[[HttpRequest], HttpResponse]
 View = Callable[..., HttpResponse]
@@ -65,13 +66,18 @@ class ContentSecurity:
 
 
 class Principal:
-    """Puts the principal on the request, lazily: a request that needs no rights reads none."""
+    """Puts the principal on the request, and tells database and log whose request it is."""
 
     def __init__(self, following: Next) -> None:
         self.following = following
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.following(request)
+        work = working.Work("", address_of(request), f"{request.method} {request.path}")
+        working.begin(work)
+        try:
+            return self.following(request)
+        finally:
+            working.end()
 
     def process_view(self, request: HttpRequest, view: View, *args: object) -> HttpResponse | None:
         """Before the view, and after the route is known; a bad token is answered like any other error."""
@@ -83,6 +89,8 @@ class Principal:
         except AccessError as error:
             return answer(request, error)
         request.principal = replace(found, address=address_of(request) or None)  # type: ignore[attr-defined]
+        if not found.is_public:
+            working.begin(working.now()._replace(account=found.name))
         return None
 
 

@@ -37,7 +37,15 @@ def found(folder: str) -> list[str]:
     return [f"{folder}.{path.parent.name}" for path in sorted((ROOT / folder).glob("*/__init__.py"))]
 
 
+def called() -> str:
+    """The name of this program: as the scripts start it, else its command, else that of the server that runs it."""
+    path = Path(sys.argv[0])
+    command = sys.argv[1] if path.name == "manage.py" and len(sys.argv) > 1 else path.stem
+    return os.environ.get("ZHUTU_PROGRAM") or (path.parent.name if command == "__main__" else command)
+
+
 DEBUG = os.environ.get("ZHUTU_DEBUG") == "1"
+PROGRAM = called()
 SECRET_KEY = os.environ.get("ZHUTU_SECRET_KEY") or "only-for-tests-and-checks-" + "0" * 32
 # Sessions and sealed secrets that a former key made: `manage.py reseal` and they may go.
 SECRET_KEY_FALLBACKS = [key for key in os.environ.get("ZHUTU_OLD_SECRET_KEYS", "").split(",") if key]
@@ -117,6 +125,8 @@ DATABASES = {
             "keepalives_interval": "2",
             "keepalives_count": "3",
             "target_session_attrs": "read-write",
+            # By which sessions are told apart from those of others (docs/operations.md).
+            "application_name": f"zhutu {PROGRAM}"[:63],
             # Parallel workers rebuild PROJ pipelines and ruin tiles; nothing of the web runs for half a minute.
             "options": "-c max_parallel_workers_per_gather=0 -c jit=off -c datestyle=ISO"
             + ("" if Path(sys.argv[0]).name == "manage.py" else " -c statement_timeout=30s -c lock_timeout=10s"),
@@ -179,6 +189,8 @@ MEDIA_ROOT = Path(os.environ.get("ZHUTU_MEDIA", LOCAL / "media"))
 DISKS = [Path(name) for name in os.environ.get("ZHUTU_DISKS", str(MEDIA_ROOT)).split(":") if name]
 # Where the MQTT broker's files are: the gateway writes who may come in.
 MQTT_FOLDER = Path(os.environ.get("ZHUTU_MQTT", LOCAL / "run" / "mosquitto"))
+# The folder of the database server's log in JSON: logins and changes of structure are found there.
+SERVER_LOG = Path(os.environ["ZHUTU_SERVER_LOG"]) if os.environ.get("ZHUTU_SERVER_LOG") else None
 # What one address may take up of the gateways of HJ 212 and JT/T 808 (docs/devices.md), and addresses without limits:
 # the simulators' own, and those behind which a carrier or a relay of ours hides many devices.
 GATEWAY_TRUSTED = [each for each in os.environ.get("ZHUTU_GATEWAY_TRUSTED", "127.0.0.0/8,::1").split(",") if each]
@@ -204,8 +216,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "collector": {"()": "services.operations.collecting.Collector", "program": PROGRAM},
+    },
+    # Of programs that run on their own the entries are collected; a command that is given by hand shows what it says.
+    "root": {"handlers": ["console", *(["collector"] if os.environ.get("ZHUTU_PROGRAM") else [])], "level": "INFO"},
 }
 
 PRODUCT = _("筑图")

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, include, path
 
-from command_center import device_files, feed_push, surfaces, tiles
+from command_center import device_files, feed_push, log_push, surfaces, tiles
 
 urlpatterns: list[URLPattern | URLResolver] = []
 handler500 = "command_center.errors.server_error"
@@ -33,6 +33,8 @@ urlpatterns += [
     path("ogc", include("command_center.ogc_urls")),
     path("devices/files", device_files.receive, name="device-files"),
     path("feeds/<int:pk>", feed_push.receive, name="feed-push"),
+    path("logs", log_push.entries, name="log-entries"),
+    path("logs/<slug:key>", log_push.receive, name="log-push"),
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
     path("", include("command_center.desk.urls")),

@@ -48,11 +48,11 @@ create_data() {
 # mend_data: clear away what an interrupted set-up, a killed server or a reused process number left behind.
 mend_data() {
   local wait lock
-  [ -d "$PG/data" ] || rm -f "$PG/.ready"
+  [ -d "$PG/data" ] || rm -f "$PG/.ready" "$PG/.watched"
   if [ -d "$PG/data" ] && { [ ! -s "$PG/data/PG_VERSION" ] || [ ! -s "$PG/data/global/pg_control" ]; }; then
     [ -z "$(ls -A "$PG/data/base" 2>/dev/null)" ] ||
       fail "the database in $PG/data is damaged: put back a copy of that folder, or lose its data with make clean."
-    rm -rf "$PG/data" "$PG/.ready"
+    rm -rf "$PG/data" "$PG/.ready" "$PG/.watched"
   fi
   # The children of a killed server end by themselves; only then may its lock file go.
   for ((wait = 0; wait < 50; wait++)); do
@@ -68,7 +68,7 @@ mend_data() {
 # boot_cluster BIN: with the server's own words in the log when it refuses.
 boot_cluster() {
   as_cluster "$1/pg_ctl" -D "$PG/data" -l "$PG/log" -w start && return
-  tail -n 20 "$PG/log"
+  tail -q -n 20 "$PG/log" "$PG/logs/$(date -u +%F)".*
   return 1
 }
 
@@ -94,7 +94,20 @@ jit = off
 # A parallel worker builds the PROJ pipeline anew: tiles become ten times slower.
 max_parallel_workers_per_gather = 0
 postgis.gdal_enabled_drivers = 'GTiff'
+# The database audit reads who comes and what they change of the structure; no role of the product can switch it off.
+logging_collector = on
+log_destination = 'jsonlog'
+log_directory = '$PG/logs'
+log_filename = '%Y-%m-%d.log'
+log_rotation_age = 1d
+log_rotation_size = 0
+log_timezone = 'UTC'
+log_connections = on
+log_statement = ddl
 END
+  mkdir -p "$PG/logs"
+  chmod 700 "$PG/logs"
+  chown "$CLUSTER_USER" "$PG/logs"
   [ "$INSTANCE" != test ] || printf '%s = off\n' fsync synchronous_commit full_page_writes >>"$PG/zhutu.conf"
   echo 'local all all peer map=zhutu' >"$PG/hba.conf"
   for role in postgres zhutu; do
@@ -106,13 +119,20 @@ END
 # create_database BIN: the product's role is no superuser, so what only a superuser may install goes into the template
 # that its databases, test databases included, are made from.
 create_database() {
-  local -a psql=("$1/psql" -X -q -v ON_ERROR_STOP=1 -h "$PG_SOCKETS" -U postgres)
+  local -a psql=(env "PGAPPNAME=zhutu deploy" "$1/psql" -X -q -v ON_ERROR_STOP=1 -h "$PG_SOCKETS" -U postgres)
   "${psql[@]}" -d template1 -c "CREATE EXTENSION IF NOT EXISTS postgis" -c "CREATE EXTENSION IF NOT EXISTS postgis_raster"
   "${psql[@]}" -d postgres <<'END'
 SELECT 'CREATE ROLE zhutu LOGIN CREATEDB CREATEROLE' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'zhutu') \gexec
 SELECT 'CREATE DATABASE zhutu OWNER zhutu' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'zhutu') \gexec
 END
   touch "$PG/.ready"
+}
+
+# let_watch BIN: the product sees the sessions of other roles, and its administrators may end them.
+let_watch() {
+  PGAPPNAME='zhutu deploy' "$1/psql" -X -q -v ON_ERROR_STOP=1 -h "$PG_SOCKETS" -U postgres -d postgres \
+    -c 'GRANT pg_monitor, pg_signal_backend TO zhutu'
+  touch "$PG/.watched"
 }
 
 start_postgres() {
@@ -134,7 +154,9 @@ start_postgres() {
     configure_cluster
     step "starting PostgreSQL" boot_cluster "$bin" 9>&-
   fi
-  [ -e "$PG/.ready" ] || step "creating the database" create_database "$(find_postgres "$(<"$PG/data/PG_VERSION")")"
+  bin=$(find_postgres "$(<"$PG/data/PG_VERSION")")
+  [ -e "$PG/.ready" ] || step "creating the database" create_database "$bin"
+  [ -e "$PG/.watched" ] || step "letting the product watch the database" let_watch "$bin"
 }
 
 # stop_postgres: true when there was something to stop.

@@ -138,6 +138,7 @@ ZHUTU_SECRET_KEY=$(<"$STATE/secret")
 ZHUTU_MEDIA=$STATE/media
 ZHUTU_MQTT=$STATE/mosquitto
 ZHUTU_DISKS=$STATE/media:$PG
+ZHUTU_SERVER_LOG=$PG/logs
 PORT=${PORT:-8000}
 LIVE_PORT=${LIVE_PORT:-8900}
 END
@@ -156,7 +157,7 @@ start_services() {
 
 # What run.sh starts, in the order in which it ends: devices before the gateway, the gateway before what it feeds. The
 # keeper, which would start them again, ends before them all.
-PROGRAMS=${ZHUTU_PROGRAMS:-simulator gateway telemetry alarms surfaces notify subscriptions live web worker background}
+PROGRAMS=${ZHUTU_PROGRAMS:-simulator gateway telemetry alarms surfaces notify watch subscriptions live web worker background}
 
 # stop_instance: true when there was something to stop.
 stop_instance() {

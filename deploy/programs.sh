@@ -27,7 +27,8 @@ start_program() {
         --boxes 4 --web "http://127.0.0.1:$PORT" --memory "$STATE/witness")
       ;;
   esac
-  start_process "$1" "$ROOT" "${command[@]}"
+  # By this name it is known in the collected logs and among the sessions of the database.
+  ZHUTU_PROGRAM=$1 start_process "$1" "$ROOT" "${command[@]}"
 }
 
 # lives NAME FOLDER: as leads, without a look at every process of the machine.

@@ -24,6 +24,7 @@ import "./css/process.css";
 import "./css/weather.css";
 import "./css/patrol.css";
 import "./css/charts.css";
+import "./css/system.css";
 import "./css/narrow.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";
@@ -36,6 +37,7 @@ import { startReferences } from "./desk/references";
 import { startLive } from "./desk/live";
 import { startNotices } from "./desk/notices";
 import { startStacks } from "./desk/stacks";
+import { startAgain } from "./desk/again";
 import { startTabs } from "./desk/tabs";
 
 startToasts();
@@ -49,6 +51,7 @@ startStacks();
 startLive();
 htmx.process(document.body);
 startTabs();
+startAgain();
 
 const workspace = document.querySelector<HTMLElement>("[data-workspace]");
 if (workspace) {
@@ -62,6 +65,7 @@ startChoosing();
 startPushing();
 function drawMeasured(): void {
   if (document.querySelector("[data-curve]")) void import("./desk/curves").then(({ draw }) => draw());
+  if (document.querySelector("[data-logs]")) void import("./desk/logs").then(({ draw }) => draw());
   if (document.querySelector("[data-rose]")) void import("./desk/roses").then(({ draw }) => draw());
   drawTrack();
 }

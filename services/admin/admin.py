@@ -14,10 +14,10 @@ from services.access import actions, gate
 from services.access.principal import Principal, principal_of
 from services.accounts.models import ApiToken, Membership, User
 from services.audit import trail
-from services.audit.models import Entry
+from services.audit.models import Entry, Finding, Rule
 from services.catalog.layer import Layer, registry
 from services.catalog.models import FeatureIndex
-from services.operations.models import Job
+from services.operations.models import Job, Policy
 
 
 def principal(request: HttpRequest) -> Principal:
@@ -203,6 +203,30 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
 
     list_display = ("title", "kind", "user", "state", "progress", "created_at", "finished_at")
     list_filter = ("state", "kind")
+
+
+@admin.register(Policy)
+class PolicyAdmin(ForAdministrators, admin.ModelAdmin):
+    """How the platform watches itself, from a day on."""
+
+    list_display = ("valid_from", "log_months", "rise_least", "rise_factor", "rise_days", "block_seconds", "citation")
+
+
+@admin.register(Rule)
+class RuleAdmin(ForAdministrators, admin.ModelAdmin):
+    """What is abnormal on the database."""
+
+    list_display = ("name", "kind", "level", "least", "enabled", "valid_from", "valid_to")
+    list_filter = ("kind", "level", "enabled")
+
+
+@admin.register(Finding)
+class FindingAdmin(ReadOnly, admin.ModelAdmin):
+    """Abnormal operations on the database."""
+
+    list_display = ("at", "level", "rule", "account", "role", "address", "program", "tables", "rows")
+    list_filter = ("kind", "level")
+    search_fields = ("account", "role", "statement")
 
 
 @admin.register(Entry)

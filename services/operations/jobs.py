@@ -14,6 +14,7 @@ from services.access.errors import AccessError, Conflict, NotFound
 from services.access.principal import SYSTEM, Principal, principal_of
 from services.operations.models import Job
 from services.operations.queues import INTERACTIVE
+from services.operations.working import working
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,13 @@ def run(pk: str) -> None:
     if not Job.objects.filter(pk=pk, state=Job.State.ACCEPTED).update(state=Job.State.RUNNING, started_at=now):
         return
     row = Job.objects.select_related("user").get(pk=pk)
+    # The database and the log hear whose work it is.
+    with working(row.user.username if row.user else "", request=f"job {row.kind}"):
+        _do(row)
+
+
+def _do(row: Job) -> None:
+    pk = str(row.pk)
     try:
         result = kinds[row.kind](Run(row))
         _finish(pk, Job.State.SUCCESSFUL, progress=100, result=result)

@@ -129,6 +129,12 @@ CHARTS = {
     "desk/charts/tables", "desk/charts/tables/<uuid:pk>", "desk/charts/tables/<uuid:pk>/delete",
 }  # fmt: skip
 """Doors to charts that people make and the tables they bring: tests/charts tries each with all four."""
+SYSTEM = {
+    "desk/system/sessions", "desk/system/sessions/<int:pid>/end", "desk/system/database", "desk/system/logs",
+    "desk/system/logs/systems", "desk/system/logs/systems/<int:pk>/token",
+    "desk/system/logs/systems/<int:pk>/switch", "logs", "logs/<slug:key>",
+}  # fmt: skip
+"""Doors to the platform's own state, for administrators, the last for other systems: tests/operations tries each."""
 
 AREAS = {
     "surfaces/choices.json", "surfaces/<slug:key>/hours.json", "surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.png",
@@ -262,6 +268,7 @@ def test_every_door_is_known() -> None:
         | MEASURED
         | MANAGED
         | CHARTS
+        | SYSTEM
         | FILES
         | AREAS
         | set(MANY)

@@ -17,7 +17,8 @@ from tests.ingest.gateways.machine import Machine
 
 PORTS = ("PORT", "LIVE_PORT", "HJ212_PORT", "JT808_PORT", "HTTP_PORT", "MQTT_PORT")
 PROGRAMS = (
-    "gateway", "telemetry", "alarms", "surfaces", "notify", "subscriptions", "live", "web", "worker", "background"
+    "gateway", "telemetry", "alarms", "surfaces", "notify", "subscriptions", "watch", "live", "web", "worker",
+    "background",
 )  # fmt: skip
 """All but the simulated devices, which are not the product's."""
 START = """

@@ -5,6 +5,7 @@ Devices have measured, trucks have driven, rules were broken, people have worked
 
 import os
 from datetime import date, datetime, timedelta
+from random import Random
 from typing import Any
 
 import django
@@ -29,10 +30,13 @@ from services.accounts.models import ApiToken, User  # noqa: E402
 from services.alarms import actions  # noqa: E402
 from services.alarms.evaluate import evaluate  # noqa: E402
 from services.alarms.models import Rule  # noqa: E402
+from services.audit.models import Finding  # noqa: E402
+from services.audit.models import Rule as AuditRule  # noqa: E402
 from services.catalog.layer import registry  # noqa: E402
 from services.feeds.models import Run, Source  # noqa: E402
 from services.fences.models import Fence  # noqa: E402
-from services.operations.models import Job  # noqa: E402
+from services.operations import keeping, logs, receiving  # noqa: E402
+from services.operations.models import Block, Job, Rise  # noqa: E402
 from services.positions import legs  # noqa: E402
 from services.positions.store import Store as Positions  # noqa: E402
 from services.reports import making  # noqa: E402
@@ -159,6 +163,63 @@ def govern(who: dict[str, Principal], now: datetime) -> None:
         )  # fmt: skip
 
 
+def look_at_itself(who: dict[str, Principal], now: datetime) -> None:
+    """A week of logs with a rise of errors, blocks of the database, and what somebody did there with psql."""
+    random = Random(7)
+    keeping.prepare()
+    link, entries = partitions.raw(), []
+    receiving.register(who["admin"], "oa", "办公自动化系统")
+    said = (
+        (20, "gateway", "a device connected", ""), (20, "web", "an edition was asked for", ""),
+        (30, "background", "the mail server is slow", ""), (40, "notify", "a message was not taken", "TimeoutError"),
+        (10, "oa", "cache filled", ""), (50, "oa", "disk is full", "OSError: [Errno 28]"),
+    )  # fmt: skip
+    for minutes in range(0, 7 * 24 * 60, 20):
+        for level, program, message, cause in said:
+            if random.random() < 0.5 / (level / 20):
+                system = "oa" if program == "oa" else logs.OWN
+                at = now - timedelta(minutes=minutes)
+                entries.append(logs.Entry(at, level, system, program, f"services.{program}", message, cause))
+    for n in range(48):
+        at = now - timedelta(minutes=95, seconds=7 * n)
+        cause = "Traceback (most recent call last):\n  File views.py, line 71, in page\nValueError: no such period"
+        where = ("owner", "10.20.3.7", "GET /desk/reports/weekly-dust")
+        entries.append(
+            logs.Entry(at, 40, logs.OWN, "web", "command_center.errors", f"{where[2]} failed", cause, *where, 4711)
+        )
+    logs.store(link, entries, {(logs.step_of(now - timedelta(minutes=95)), logs.OWN, "web", 40): 6})
+    begin = logs.step_of(now - timedelta(minutes=98))
+    Rise.objects.create(
+        system=logs.OWN, program="web", began_at=begin, ended_at=begin + timedelta(minutes=20), usual=0.4, peak=44,
+        peak_at=begin,
+    )  # fmt: skip
+    waiting = [
+        {
+            "pid": 20115, "account": "inspector", "role": "zhutu", "program": "zhutu web", "table": "projects_project",
+            "lock": "transactionid ShareLock", "seconds": 8.2, "statement": "update projects_project set state = 'x'",
+        },
+    ]  # fmt: skip
+    for hours, account, program, ended in ((2, "owner", "zhutu web", 41), (26, "", "psql", 640)):
+        at = now - timedelta(hours=hours)
+        Block.objects.create(
+            pid=20071 + hours, session_at=at, work_at=at, began_at=at, seen_at=at, account=account, role="zhutu",
+            program=program, state="idle in transaction", tables="projects_project", waiting=waiting, most=3, longest=9,
+            statement="update projects_project set manager = 'x' where region_id like '5117%'",
+            ended_at=at + timedelta(seconds=ended), ended_by="" if account else "admin",
+        )  # fmt: skip
+    for n, rule in enumerate(AuditRule.objects.order_by("pk")):
+        Finding.objects.create(
+            at=now - timedelta(minutes=17 * n), kind=rule.kind, level=rule.level, rule=rule.name, account="root",
+            role="nobody" if rule.kind == "login" else "zhutu", database="zhutu", address="local", program="psql",
+            pid=30211, rows=rule.least + 2 if rule.kind in ("login", "update", "delete") else None,
+            tables="accounts_membership" if rule.kind in ("insert", "update", "delete", "truncate") else "",
+            statement={"ddl": "alter table accounts_user add column backdoor text", "login": "", "session": ""}.get(
+                rule.kind, f"{rule.kind} accounts_membership where role = 'admin' and user_id is not null"
+            ),
+            detail="Peer authentication failed for user" if rule.kind == "login" else "",
+        )  # fmt: skip
+
+
 def main() -> None:
     """All of it."""
     now = timezone.now().replace(microsecond=0)
@@ -168,6 +229,7 @@ def main() -> None:
     drive_about(now)
     alarm(who)
     govern(who, now)
+    look_at_itself(who, now)
     Surface.objects.filter(key__in=("pm10", "pm25")).update(active=True, cell_m=2000)
     Surface.objects.exclude(key__in=("pm10", "pm25")).update(active=False)
     call_command("surfaces", once=True)
