@@ -18,12 +18,13 @@ from services.access import actions, gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
 from services.audit.models import Entry
-from services.catalog.layer import Layer
+from services.catalog.layer import Layer, registry
 from services.panels import panel as panels
 from services.panels.listing import SIZES, Listing, listing
 from services.positions.features import moving_layers
 from services.search import everywhere
 from services.search.filters import widgets
+from services.stats.kinds import reach
 from services.telemetry import roses
 from services.telemetry.features import columns
 
@@ -169,6 +170,8 @@ def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
         "manage": _managing(layer, opened),
         "works": layer.model is SewagePlant,
         "credited": layer.model is Enterprise,
+        # Where other features hang: what happens there is worth a button, elsewhere a line in the menu.
+        "hub": any(other is not layer and reach(other.model, layer.model) for other in registry),
         "state_color": figures.state_colors(layer).get(opened.state, ""),
         "colors": json.dumps(figures.state_colors(layer)),
     }

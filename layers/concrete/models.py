@@ -110,7 +110,7 @@ class Batch(Record):
     part = models.CharField(_("浇筑部位"), max_length=100, blank=True)
     grade = models.CharField(_("强度等级"), max_length=4, choices=Grade.choices)
     mix_number = models.CharField(_("设计配合比编号"), max_length=50, blank=True)
-    volume = Quantity(_("方量"), unit="m³", null=False, blank=False, validators=[MinValueValidator(0)])
+    volume = Quantity(_("方量"), unit="m³", summed=True, null=False, blank=False, validators=[MinValueValidator(0)])
     slump = Quantity(_("坍落度"), unit="mm", validators=[MinValueValidator(0)])
     truck = models.ForeignKey(
         MixerTruck, models.SET_NULL, verbose_name=_("运输车"), null=True, blank=True, related_name="batches"
@@ -168,7 +168,7 @@ class Trip(Record):
     departed_at = models.DateTimeField(_("出站时间"))
     arrived_at = models.DateTimeField(_("到场时间"), null=True, blank=True)
     unloaded_at = models.DateTimeField(_("卸料完成时间"), null=True, blank=True)
-    distance = Quantity(_("行驶里程"), unit="km", validators=[MinValueValidator(0)])
+    distance = Quantity(_("行驶里程"), unit="km", summed=True, validators=[MinValueValidator(0)])
 
     class Meta:
         verbose_name = _("运输行程")

@@ -1,7 +1,7 @@
 """The weekly dust ranking of sites, the ledger of exceedances, how units answer orders to remedy them,
 and what stands in areas under control."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,15 +19,26 @@ from services.access.principal import Principal
 from services.alarms import actions as alarms
 from services.alarms.listing import UNFINISHED
 from services.catalog.layer import registry
-from services.catalog.models import Feature
-from services.limits import ledger
-from services.limits.ledger import Judged
+from services.catalog.models import Feature, FeatureIndex
+from services.limits.ledger import Judged, Ledger
 from services.limits.statistics import statistics
 from services.telemetry.reports import Heading, Line, Period, Report, Sheet, register
 from services.telemetry.spans import Span
 
 FRESH = "2 hours"
 """How old a value may be that counts as the air of now."""
+CLASS = "2"
+"""Of GB 3095: where people live and work."""
+PARTICLES = {PM10: "pm10", PM25: "pm25", TSP: "tsp"}
+"""Dust by its codes, and the columns that show it."""
+JUDGED = (
+    *(Judged(code, Span.DAY, "GB 3095", 1440) for code in ("a34002", "a34004", "a21026", "a21004", "a21005")),
+    *(Judged(code, Span.HOUR, "GB 3095", 60) for code in ("a21026", "a21004", "a21005", "a05024")),
+    Judged("a34002", Span.HOUR, "DB13/2934", 60),
+    Judged("a34001", Span.HOUR, "DB61/1078", 60),
+    Judged("LA", Span.DAYTIME, "GB 12523", 20),
+    Judged("LA", Span.NIGHT, "GB 12523", 20),
+)
 
 
 @register
@@ -96,7 +107,7 @@ class DustStatistics(Report):
 
 
 @register
-class MonitorExceedances(Report):
+class MonitorExceedances(Ledger):
     """The ledger of days, nights and hours on which a monitor was over the limit in force."""
 
     key = "dust-exceedances"
@@ -105,11 +116,10 @@ class MonitorExceedances(Report):
     about = gettext_lazy("日均值、昼间、夜间和小时均值超过当时施行限值的记录。")
     kinds = ("day", "week", "month")
 
-    def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
-        found = ledger.exceedances(
-            principal, self.of, JUDGED, time.begins_at, time.ends_at, grade=lambda feature: CLASS
-        )
-        return ledger.sheet(found, time)
+    judged = JUDGED
+
+    def grade(self, principal: Principal) -> Callable[[FeatureIndex], str]:
+        return lambda feature: CLASS
 
 
 @register
@@ -177,20 +187,6 @@ def _answered(orders: list[RemediationOrder], now: datetime) -> list[Any]:
 
 def _mean_hours(spans: list[timedelta]) -> float | None:
     return sum(span.total_seconds() for span in spans) / len(spans) / 3600 if spans else None
-
-
-CLASS = "2"
-"""Of GB 3095: where people live and work."""
-PARTICLES = {PM10: "pm10", PM25: "pm25", TSP: "tsp"}
-"""Dust by its codes, and the columns that show it."""
-JUDGED = (
-    *(Judged(code, Span.DAY, "GB 3095", 1440) for code in ("a34002", "a34004", "a21026", "a21004", "a21005")),
-    *(Judged(code, Span.HOUR, "GB 3095", 60) for code in ("a21026", "a21004", "a21005", "a05024")),
-    Judged("a34002", Span.HOUR, "DB13/2934", 60),
-    Judged("a34001", Span.HOUR, "DB61/1078", 60),
-    Judged("LA", Span.DAYTIME, "GB 12523", 20),
-    Judged("LA", Span.NIGHT, "GB 12523", 20),
-)
 
 
 def _scored(principal: Principal, time: Period) -> dict[Any, dict[str, Any]]:

@@ -63,7 +63,9 @@ class AnnualPlan(Record):
 
     greenway = models.ForeignKey(Greenway, models.CASCADE, verbose_name=_("绿道"), related_name="plans")
     year = models.PositiveSmallIntegerField(_("年度"), validators=[MinValueValidator(2000), MaxValueValidator(2100)])
-    planned_length = Quantity(_("计划长度"), unit="km", null=False, blank=False, validators=[MinValueValidator(0)])
+    planned_length = Quantity(
+        _("计划长度"), unit="km", summed=True, null=False, blank=False, validators=[MinValueValidator(0)]
+    )
     investment = Money(_("计划投资"), unit="万元", decimal_places=4)
     reported_on = models.DateField(_("上报日期"))
     note = models.CharField(_("说明"), max_length=300, blank=True)
@@ -87,7 +89,9 @@ class ProgressReport(Record):
 
     greenway = models.ForeignKey(Greenway, models.CASCADE, verbose_name=_("绿道"), related_name="progress_reports")
     reported_on = models.DateField(_("上报日期"))
-    built_length = Quantity(_("累计建成长度"), unit="km", null=False, blank=False, validators=[MinValueValidator(0)])
+    built_length = Quantity(
+        _("累计建成长度"), unit="km", summed=None, null=False, blank=False, validators=[MinValueValidator(0)]
+    )
     percent = models.PositiveSmallIntegerField(
         _("完成比例"), validators=[MaxValueValidator(100)], help_text=_("百分比，0 至 100")
     )
@@ -112,8 +116,8 @@ class FundUse(Record):
     greenway = models.ForeignKey(Greenway, models.CASCADE, verbose_name=_("绿道"), related_name="fund_uses")
     reported_on = models.DateField(_("上报日期"))
     source = models.CharField(_("资金来源"), max_length=8, choices=Source.choices)
-    planned = Money(_("计划资金"), unit="万元", decimal_places=4, validators=[MinValueValidator(0)])
-    used = Money(_("已使用资金"), unit="万元", decimal_places=4, validators=[MinValueValidator(0)])
+    planned = Money(_("计划资金"), unit="万元", decimal_places=4, summed=None, validators=[MinValueValidator(0)])
+    used = Money(_("已使用资金"), unit="万元", decimal_places=4, summed=None, validators=[MinValueValidator(0)])
 
     class Meta:
         verbose_name = _("资金使用")

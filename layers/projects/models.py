@@ -43,7 +43,7 @@ class Project(Feature):
     address = models.CharField(_("建设地址"), max_length=200, blank=True)
     supervision_number = models.CharField(_("报监编号"), max_length=50, blank=True)
     summary = models.TextField(_("工程简介"), blank=True)
-    floor_area = Quantity(_("建筑面积"), unit="m²")
+    floor_area = Quantity(_("建筑面积"), unit="m²", summed=True)
     contract_price = Money(_("合同价格"), unit="万元", decimal_places=4)
     progress = models.PositiveSmallIntegerField(
         _("形象进度"), default=0, validators=[MaxValueValidator(100)], help_text=_("百分比，0 至 100")

@@ -52,7 +52,7 @@ class RuralHouse(Feature):
     grade = models.CharField(_("危险性等级"), max_length=1, choices=Grade.choices, blank=True)
     structure = models.CharField(_("结构类型"), max_length=12, choices=Structure.choices, blank=True)
     storeys = models.PositiveSmallIntegerField(_("层数"), default=1)
-    floor_area = Quantity(_("建筑面积"), unit="m²", validators=[MinValueValidator(0)])
+    floor_area = Quantity(_("建筑面积"), unit="m²", summed=True, validators=[MinValueValidator(0)])
     built_year = models.PositiveSmallIntegerField(_("建成年份"), null=True, blank=True)
     address = models.CharField(_("地址"), max_length=200, blank=True)
     householder = models.CharField(_("户主"), max_length=60, blank=True)

@@ -94,7 +94,7 @@ class Equipment(Record):
     title = models.CharField(_("设备名称"), max_length=100)
     stage = models.CharField(_("工段"), max_length=9, choices=Stage.choices, default=Stage.BIOLOGY)
     maker = models.CharField(_("厂家"), max_length=100, blank=True)
-    power = Quantity(_("功率"), unit="kW", validators=POSITIVE)
+    power = Quantity(_("功率"), unit="kW", summed=True, validators=POSITIVE)
     made_on = models.DateField(_("生产日期"), null=True, blank=True)
     state = models.CharField(_("设备状态"), max_length=8, choices=State.choices, default=State.RUNNING)
     signal = models.CharField(
@@ -123,13 +123,13 @@ class DailyReport(Record):
 
     plant = models.ForeignKey(SewagePlant, models.CASCADE, verbose_name=_("污水处理厂"), related_name="daily_reports")
     day = models.DateField(_("日期"))
-    volume = Quantity(_("处理水量"), unit="m³", validators=POSITIVE)
+    volume = Quantity(_("处理水量"), unit="m³", summed=True, validators=POSITIVE)
     cod = Quantity(_("化学需氧量"), unit="mg/L", validators=POSITIVE)
     ammonia = Quantity(_("氨氮"), unit="mg/L", validators=POSITIVE)
     nitrogen = Quantity(_("总氮"), unit="mg/L", validators=POSITIVE)
     phosphorus = Quantity(_("总磷"), unit="mg/L", validators=POSITIVE)
     temperature = Quantity(_("水温"), unit="℃")
-    energy = Quantity(_("用电量"), unit="kWh", validators=POSITIVE)
+    energy = Quantity(_("用电量"), unit="kWh", summed=True, validators=POSITIVE)
 
     class Meta:
         verbose_name = _("运行日报")
@@ -330,7 +330,7 @@ class Dredging(Record):
 
     pipe = models.ForeignKey(SewerPipe, models.CASCADE, verbose_name=_("排水管线"), related_name="dredgings")
     done_on = models.DateField(_("清淤日期"))
-    volume = Quantity(_("清淤量"), unit="m³", validators=POSITIVE)
+    volume = Quantity(_("清淤量"), unit="m³", summed=True, validators=POSITIVE)
     done_by = models.CharField(_("作业单位"), max_length=100, blank=True)
 
     class Meta:

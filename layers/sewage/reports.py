@@ -1,5 +1,6 @@
 """Reports of sewage plants out of what their devices measured: operation, both ends, machines, all plants, ledger."""
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -14,9 +15,8 @@ from layers.sewage.rules import DAY, FLOW, STANDARD, TEMPERATURE, Both, Part, mi
 from services.access import gate
 from services.access.principal import Principal
 from services.catalog.layer import registry
-from services.catalog.models import Feature
-from services.limits import ledger
-from services.limits.ledger import Judged
+from services.catalog.models import Feature, FeatureIndex
+from services.limits.ledger import Judged, Ledger
 from services.limits.rows import Limit, limit_at
 from services.limits.tables import limits
 from services.telemetry import machines
@@ -130,20 +130,17 @@ class PlantSummary(Declared):
 
 
 @register
-class PlantExceedances(Declared):
+class PlantExceedances(Declared, Ledger):
     """The ledger of days on which a plant's effluent was over its limit."""
 
     key = "sewage-exceedances"
     title = gettext_lazy("出水超标台账")
     about = gettext_lazy("出水日均值超过GB 18918相应级别限值的记录，氨氮按水温取限值。")
+    judged = tuple(Judged(code, Span.DAY, STANDARD, 1440) for code in (*QUALITY, "w01017", "w01012"))
 
-    def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
+    def grade(self, principal: Principal) -> Callable[[FeatureIndex], str]:
         grades = dict(gate.restrict(principal, self.of).values_list("pk", "standard"))
-        judged = [Judged(code, Span.DAY, STANDARD, 1440) for code in (*QUALITY, "w01017", "w01012")]
-        found = ledger.exceedances(
-            principal, self.of, judged, time.begins_at, time.ends_at, grade=lambda plant: grades.get(plant.pk, "")
-        )
-        return ledger.sheet(found, time)
+        return lambda plant: grades.get(plant.pk, "")
 
 
 @register

@@ -1,8 +1,9 @@
 """The ledger of exceedances: which valid means of a time were over the limit in force when they were measured."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
+from uuid import UUID
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -10,12 +11,12 @@ from django.utils.translation import gettext as _
 from services.access import gate
 from services.access.principal import Principal
 from services.catalog.layer import Layer
-from services.catalog.models import FeatureIndex
+from services.catalog.models import Feature, FeatureIndex
 from services.limits import standing
 from services.limits.rows import ZONE, Limit, limit_at
 from services.limits.tables import limits
 from services.telemetry.models import Factor
-from services.telemetry.reports import Heading, Line, Period, Sheet
+from services.telemetry.reports import Heading, Line, Period, Report, Sheet
 from services.telemetry.spans import Span
 
 MOST = 2_000
@@ -52,13 +53,19 @@ def exceedances(
     begin: datetime,
     end: datetime,
     grade: Callable[[FeatureIndex], str] = lambda feature: "",
+    *,
+    among: Collection[UUID] | None = None,
+    most: int | None = MOST,
 ) -> list[Exceedance]:
-    """The newest first, of the features of a layer that the principal sees; MOST at the most.
+    """The ``most`` newest, the newest first, of the features of a layer that the principal sees, or of some of them.
+
+    The number of queries does not depend on how many there are.
 
     Only valid means count, a limit that is just reached is kept, and a value without a limit exceeds none.
     """  # fmt: skip
     standards = {name: limits(name) for name in {each.standard for each in judged}}
-    features = {row.pk: row for row in gate.restrict_index(principal, [layer]).defer("geom", "text", "grams")}
+    index = gate.restrict_index(principal, [layer]).defer("geom", "text", "grams")
+    features = {row.pk: row for row in (index if among is None else index.filter(pk__in=among))}
     regions = {feature.region_code for feature in features.values()}
     rows = {each: _rows(standards[each.standard], each, regions) for each in judged}
     least = {each: value for each, found in rows.items() if (value := standing.least(found)) is not None}
@@ -80,6 +87,10 @@ def exceedances(
     over = []
     standings = standing.standings(layer, {row[0] for row in found})
     around = standing.Backgrounds(layer.key)
+    for each in places:
+        hours = {at for _key, at, place, _value in found if places[place] == each}
+        if hours and any(row.over_background for row in rows[each]):
+            around.read(each.factor, regions, hours)
     for key, at, place, value in found:
         each, feature = places[place], features[key]
         when = at + _SHIFTS.get(each.span, timedelta(0))
@@ -90,9 +101,29 @@ def exceedances(
         limit = around.above(limit, key, feature.region_code, at, each.span)
         if limit is not None and limit.value is not None and value > limit.value:
             over.append(Exceedance(feature, at, each, value, limit))
-            if len(over) == MOST:
+            if len(over) == most:
                 break
     return over
+
+
+class Ledger(Report):
+    """The report of what was over its limit in a layer: which means are judged, and as of what class each feature."""
+
+    judged: ClassVar[Sequence[Judged]]
+
+    def grade(self, principal: Principal) -> Callable[[FeatureIndex], str]:
+        """The class of a standard by which a feature is judged."""
+        return lambda feature: ""
+
+    def sheet(self, principal: Principal, time: Period, feature: Feature | None) -> Sheet:
+        return sheet(self.found(principal, time.begins_at, time.ends_at), time)
+
+    def found(
+        self, principal: Principal, begin: datetime, end: datetime, among: Collection[UUID] | None = None,
+        most: int | None = MOST,
+    ) -> list[Exceedance]:  # fmt: skip
+        """What was over its limit between two moments."""
+        return exceedances(principal, self.of, self.judged, begin, end, self.grade(principal), among=among, most=most)
 
 
 def sheet(found: Iterable[Exceedance], time: Period) -> Sheet:

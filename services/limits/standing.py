@@ -53,6 +53,21 @@ class Backgrounds:
         self.layer = layer
         self._read: dict[tuple[str, str, datetime], dict[UUID, float]] = {}
 
+    def read(self, factor: str, regions: Iterable[str], hours: Collection[datetime]) -> None:
+        """Read the hours of the counties of some regions at once, so that asking for them asks nobody."""
+        counties = {region[:COUNTY] for region in regions}
+        for county in counties:
+            for hour in hours:
+                self._read.setdefault((factor, county, hour), {})
+        given: dict[str, Any] = {
+            "layer": self.layer, "factor": factor, "hours": list(hours), "hour": int(Span.HOUR),
+            "counties": [f"{county}%" for county in counties], "digits": COUNTY,
+        }  # fmt: skip
+        with connection.cursor() as cursor:
+            cursor.execute(_HOURS, given)
+            for county, at, feature, mean in cursor.fetchall():
+                self._read[factor, county, at][feature] = mean
+
     def around(self, feature: UUID, region: str, factor: str, at: datetime) -> float | None:
         """The mean of the valid hours of the other features of the county; None where there are too few."""
         hour = at.replace(minute=0, second=0, microsecond=0)
@@ -91,3 +106,9 @@ join telemetry_factor f on f.id = r.factor and f.code = %(factor)s
 join telemetry_device d on d.id = r.device and d.state = 'active'
 join catalog_featureindex i on i.id = d.feature and i.layer = %(layer)s and i.region_code like %(county)s
 where r.span = %(hour)s and r.at = %(at)s and r.valid group by d.feature"""
+_HOURS = """
+select left(i.region_code, %(digits)s), r.at, d.feature, avg(r.mean) from telemetry_rollup r
+join telemetry_factor f on f.id = r.factor and f.code = %(factor)s
+join telemetry_device d on d.id = r.device and d.state = 'active'
+join catalog_featureindex i on i.id = d.feature and i.layer = %(layer)s and i.region_code like any(%(counties)s)
+where r.span = %(hour)s and r.at = any(%(hours)s) and r.valid group by 1, 2, 3"""

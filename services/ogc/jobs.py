@@ -6,7 +6,8 @@ from services.operations.jobs import Run, job
 
 PROCESS = "buffer-count"
 SURFACE = "surface"
-PROCESSES = (PROCESS, SURFACE)
+PERIODS = "period-statistics"
+PROCESSES = (PROCESS, SURFACE, PERIODS)
 
 
 @job(PROCESS)
@@ -22,5 +23,13 @@ def count(run: Run) -> dict[str, Any]:
 def surface(run: Run) -> dict[str, Any]:
     """Compute a surface, with the rights of whoever asked."""
     from services.ogc.surface_process import execute
+
+    return execute(run.principal, run.inputs)
+
+
+@job(PERIODS)
+def statistics(run: Run) -> dict[str, Any]:
+    """Count everything of a period, with the rights of whoever asked."""
+    from services.ogc.statistics_process import execute
 
     return execute(run.principal, run.inputs)

@@ -20,9 +20,9 @@ from services.access import gate
 from services.access.errors import Conflict, Invalid, LogInNeeded, NotFound
 from services.access.principal import Principal
 from services.catalog.layer import Layer
-from services.ogc import surface_process
+from services.ogc import statistics_process, surface_process
 from services.ogc.engine import asked
-from services.ogc.jobs import PROCESS, SURFACE
+from services.ogc.jobs import PERIODS, PROCESS, SURFACE
 from services.operations import jobs
 from services.operations.models import Job
 
@@ -228,4 +228,7 @@ def _described() -> dict[str, Any]:
 OFFERED: dict[str, Offered] = {
     PROCESS: Offered(_checked, buffer_count, _described),
     SURFACE: Offered(surface_process.check, surface_process.execute, lambda: surface_process.described(SURFACE)),
+    PERIODS: Offered(
+        statistics_process.check, statistics_process.execute, lambda: statistics_process.described(PERIODS)
+    ),
 }

@@ -109,6 +109,9 @@ MEASURED = {
 }  # fmt: skip
 """Doors to devices and what they measured: tests/desk, tests/domains and tests/ogc try each with unlike rights."""
 
+PERIODS = {"desk/statistics", "desk/statistics/export", "desk/statistics/rows", "desk/statistics/rows/export"}
+"""Doors to what happened in a period, of every layer: tests/stats/test_doors.py tries each with all four."""
+
 MANAGED = {
     "desk/areas", "desk/areas/<uuid:pk>", "desk/areas/<uuid:pk>/limits/<int:rule>",
     "desk/monitoring", "desk/monitoring/export", "desk/monitoring/<uuid:pk>/duty",
@@ -269,6 +272,7 @@ def test_every_door_is_known() -> None:
         | MANAGED
         | CHARTS
         | SYSTEM
+        | PERIODS
         | FILES
         | AREAS
         | set(MANY)

@@ -25,6 +25,11 @@ export function startFilterForms(): void {
       } else if (changed.name === "range") {
         own.forEach((input) => (input.value = ""));
       }
+      // A feature and a region: whichever was chosen last.
+      if ("either" in form.dataset && changed.value && ["feature", "region"].includes(changed.name)) {
+        const other = form.elements.namedItem(changed.name === "feature" ? "region" : "feature");
+        if (other instanceof HTMLInputElement) other.value = "";
+      }
       for (const input of form.querySelectorAll("input")) if (input.value === "") input.disabled = true;
       form.submit();
     });

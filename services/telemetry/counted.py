@@ -1,0 +1,181 @@
+"""What statistics say of devices and of what they measured: outages, machines, time online, means of every factor."""
+
+from collections import defaultdict
+from typing import Any
+
+from django.db import connection
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from services.access import gate
+from services.catalog.happenings import Amount, Happening, Hours
+from services.catalog.happenings import register as happens
+from services.stats.figures import Figure, Number, Total
+from services.stats.measures import Measure, register
+from services.stats.scopes import Asked
+from services.telemetry.devices import measured_layers
+from services.telemetry.features import columns
+from services.telemetry.models import Device, Factor, Outage, Tally
+from services.telemetry.spans import Span
+
+GROUP, MEASURED = gettext_lazy("设备运行"), gettext_lazy("监测数据")
+HOURS = 3600.0
+KIND = Factor.Averaging
+
+happens(
+    Happening(
+        "devices", Device, "approved_at", "feature", gettext_lazy("监测终端接入"), GROUP, ("protocol", "state"), (),
+        ("number", "name", "protocol", "state"), Q(feature__isnull=False),
+    ),
+    Happening(
+        "outages", Outage, "began_at", "device__feature", gettext_lazy("设备离线"), GROUP, (),
+        (Amount("hours", gettext_lazy("离线时长"), "h", Hours("began_at", "ended_at")),), ("device", "ended_at"),
+    ),
+    Happening(
+        "machine-hours", Tally, "at", "device__feature", gettext_lazy("机械设备运行小时"), GROUP, (),
+        (
+            Amount("running", gettext_lazy("运行时长"), "h", F("running") / HOURS),
+            Amount("fault", gettext_lazy("故障时长"), "h", F("fault") / HOURS),
+            Amount("starts", gettext_lazy("启动次数"), "", F("starts"), digits=0),
+            Amount("faults", gettext_lazy("故障次数"), "", F("faults"), digits=0),
+        ),
+        ("device", "factor", "running", "idle", "service", "fault", "starts", "faults"),
+    ),
+)  # fmt: skip
+
+
+@register
+class TimeOnline(Measure):
+    """The share of their time in which the devices of the scope were heard, as of the list of devices."""
+
+    def figures(self, asked: Asked) -> list[Figure]:
+        windows = [*map(asked.frame.part, asked.frame.buckets), asked.frame.window, asked.frame.before]
+        windows += [asked.frame.last_year] if asked.frame.last_year else []
+        if asked.principal.is_public or not asked.devices:
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(_ONLINE, {
+                "devices": asked.devices, "now": timezone.now(),
+                "begins": [window.begins_at for window in windows], "ends": [window.ends_at for window in windows],
+            })  # fmt: skip
+            rows = {n: (devices, share) for n, devices, share in cursor.fetchall()}
+        shares: list[Number | None] = [rows[n][1] if n in rows else None for n in range(1, len(windows) + 2)]
+        parts = len(asked.frame.buckets)
+        heard = rows[parts + 1][0] if parts + 1 in rows else 0
+        if not any(share is not None for share in shares):
+            return []
+        total = Total("devices", _("监测终端"), "", 0, "count", heard, None, None, [None] * parts)
+        return [
+            Figure(
+                "online", _("设备在线率"), _("已启用的监测终端"), str(GROUP), shares[parts], shares[parts + 1],
+                shares[parts + 2] if asked.frame.last_year else None, shares[:parts], "%", 1, listed=False,
+                totals=[total],
+            )
+        ]  # fmt: skip
+
+
+@register
+class Means(Measure):
+    """The mean of every factor over the valid hours of the scope; of a counter what it rose by."""
+
+    def figures(self, asked: Asked) -> list[Figure]:
+        if asked.principal.is_public or not asked.devices:
+            return []
+        factors = {
+            factor.pk: factor
+            for factor in Factor.objects.exclude(averaging__in=(KIND.DIRECTION, KIND.STATE))
+            if factor.code not in _hidden(asked)
+        }
+        windows = [asked.frame.window, asked.frame.before, asked.frame.last_year or asked.frame.before]
+        given: dict[str, Any] = {
+            "devices": asked.devices, "factors": list(factors), "day": int(Span.DAY), "step": asked.frame.step,
+            "energy": [factor.pk for factor in factors.values() if factor.averaging == KIND.ENERGY],
+            "counters": [factor.pk for factor in factors.values() if factor.averaging == KIND.TOTAL],
+        }  # fmt: skip
+        for n, window in enumerate(windows):
+            given |= {f"begin_{n}": window.begins_at, f"end_{n}": window.ends_at}
+        found: dict[int, dict[Any, tuple[Any, ...]]] = defaultdict(dict)
+        with connection.cursor() as cursor:
+            cursor.execute(_MEANS, given)
+            for factor, place, at, *rest in cursor.fetchall():
+                found[factor][at if place is None else place] = tuple(rest)
+        return [_figure(asked, factors[pk], found[pk]) for pk in factors if pk in found]
+
+
+def _hidden(asked: Asked) -> set[str]:
+    """The factors whose columns the principal may not read in some layer that they see."""
+    found = set()
+    for layer in measured_layers():
+        if gate.may(asked.principal, layer):
+            readable = {field.name for field in gate.fields(asked.principal, layer)}
+            found |= {code for code, field in columns(layer).items() if field.name not in readable}
+    return found
+
+
+def _figure(asked: Asked, factor: Factor, rows: dict[Any, tuple[Any, ...]]) -> Figure:
+    nothing = (None, None, None, None)
+    now, before, last_year = (rows.get(place, nothing) for place in range(3))
+    parts = [rows.get(bucket, nothing) for bucket in asked.frame.buckets]
+
+    def total(name: str, label: str, unit: str, digits: int, place: int) -> Total:
+        year = last_year[place] if asked.frame.last_year else None
+        trend = [part[place] for part in parts]
+        return Total(
+            name, label, unit, digits, "count" if name == "hours" else name, now[place], before[place], year, trend
+        )
+
+    counts = factor.averaging == KIND.TOTAL
+    totals = [total("hours", _("有效小时"), "", 0, 3)]
+    if not counts:
+        totals = [
+            total("low", _("最小值"), factor.unit, factor.digits, 1),
+            total("high", _("最大值"), factor.unit, factor.digits, 2),
+            *totals,
+        ]
+    return Figure(
+        f"measured.{factor.code}", str(factor), _("累计增量") if counts else _("有效小时均值"), str(MEASURED), now[0],
+        before[0], last_year[0] if asked.frame.last_year else None, [part[0] for part in parts], factor.unit,
+        factor.digits, listed=False, totals=totals,
+    )  # fmt: skip
+
+
+# As in the list of devices: from when each was approved, and only those that were heard at all.
+_ONLINE = """
+select w.n::int, count(*)::int, 100 * (1 - sum(s.out) / sum(extract(epoch from s.until - s.since)))::float8
+from unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality w (begins, ends, n)
+cross join telemetry_device d
+join telemetry_presence p on p.device_id = d.id and p.seen_at is not null
+cross join lateral (
+    select t.since, t.until, (
+        select coalesce(sum(extract(epoch from
+            least(coalesce(o.ended_at, t.until), t.until) - greatest(o.began_at, t.since))), 0)
+        from telemetry_outage o where o.device_id = d.id and o.began_at < t.until
+            and coalesce(o.ended_at, t.until) > t.since
+    ) as out
+    from (
+        select greatest(w.begins, coalesce(d.approved_at, w.begins)) as since, least(w.ends, %(now)s) as until
+    ) t
+) s
+where d.id = any(%(devices)s) and s.since < s.until
+group by w.n"""
+_WHERE = """from telemetry_rollup r where r.span = %(day)s and r.device = any(%(devices)s)
+        and r.factor = any(%(factors)s)"""
+# Days weigh as many as they have valid hours, so that the mean is that of the hours.
+_MEANS = f"""
+select factor, place, bucket, case
+        when factor = any(%(counters)s) then sum(total)
+        when factor = any(%(energy)s) then 10 * log(
+            sum(n_valid * power(10::float8, least(mean, 1000) / 10))
+            / nullif(sum(n_valid) filter (where mean is not null), 0))
+        else sum(n_valid * mean) / nullif(sum(n_valid) filter (where mean is not null), 0)
+    end, min(low), max(high), sum(n_valid)::int
+from (
+    select r.*, 0 as place, null::date as bucket {_WHERE} and r.at >= %(begin_0)s and r.at < %(end_0)s
+    union all select r.*, null, date_trunc(%(step)s, r.at at time zone 'Asia/Shanghai')::date
+        {_WHERE} and r.at >= %(begin_0)s and r.at < %(end_0)s
+    union all select r.*, 1, null {_WHERE} and r.at >= %(begin_1)s and r.at < %(end_1)s
+    union all select r.*, 2, null {_WHERE} and r.at >= %(begin_2)s and r.at < %(end_2)s
+) s where n_valid > 0 or total is not null
+group by factor, place, bucket order by factor"""  # noqa: S608
