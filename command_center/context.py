@@ -9,6 +9,7 @@ from django.http.request import split_domain_port
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from layers.people import flows as blacklist
 from services.access import gate
 from services.access.principal import PUBLIC, Principal
 from services.accounts.roles import Role
@@ -67,6 +68,8 @@ def governing(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-credit", "trophy", _("诚信评价"), "enterprises"),
     )
     found = [(name, icon, title) for name, icon, title, key in pages if gate.may(principal, registry.by_key[key])]
+    if blacklist.may_read(principal):
+        found.append(("desk-blacklist", "lock", _("黑名单")))
     return [*found, ("desk-grants", "user-shield", _("对象授权"))] if principal.is_admin else found
 
 

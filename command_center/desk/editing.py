@@ -8,12 +8,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from command_center.desk import figures, forms, regions
+from command_center.desk import blacklist, figures, forms, regions
 from command_center.desk.doors import signed_in, visitor
 from gis.incoming import parse_geometry
 from gis.models import Region
 from services.access import actions, gate
-from services.access.errors import Conflict, Invalid, NotFound
+from services.access.errors import AccessError, Conflict, Invalid, NotFound, Objected
 from services.catalog.layer import RECORD, Layer, Tab
 from services.panels import panel as panels
 from services.search.filters import Filters, narrow
@@ -30,9 +30,15 @@ def new(request: HttpRequest, key: str) -> HttpResponse:
         start = {forms.PLACE: forms.point_text(request.GET.get("lon", ""), request.GET.get("lat", ""))}
         return _page(request, layer, forms.feature_form(principal, layer, initial=start))
     form = forms.feature_form(principal, layer, data=request.POST)
+    if request.POST.get("settle"):
+        found = _settled(request, layer, form)
+        if found is not None:
+            return found
     if form.is_valid():
         try:
             feature = actions.create(principal, layer, form.values() | forms.place_name(form, layer))
+        except Objected as error:
+            return _page(request, layer, form, status=422, held=blacklist.held(error.notes))
         except Invalid as error:
             form.refuse(error)
         else:
@@ -51,10 +57,16 @@ def edit(request: HttpRequest, key: str, pk: UUID) -> HttpResponse:
         return _page(request, layer, forms.feature_form(principal, layer, feature), feature)
     form = forms.feature_form(principal, layer, feature, request.POST)
     conflict: list[Any] | None = None
+    if request.POST.get("settle"):
+        found = _settled(request, layer, form, feature)
+        if found is not None:
+            return found
     if form.is_valid():
         values = form.values(changed_only=True) | forms.place_name(form, layer)
         try:
             actions.change(principal, layer, pk, values, read_at=forms.read_at(form))
+        except Objected as error:
+            return _page(request, layer, form, feature, status=422, held=blacklist.held(error.notes))
         except Invalid as error:
             form.refuse(error)
         except Conflict:
@@ -115,6 +127,20 @@ def region_at(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"code": found.code, "name": found.name} if found else {})
 
 
+def _settled(request: HttpRequest, layer: Layer, form: forms.RowForm, feature: Any = None) -> HttpResponse | None:
+    """Decide on what was held against a row: None where it may be written now, else what is shown instead."""
+    form.is_valid()
+    try:
+        refused = blacklist.settle(request)
+    except AccessError as error:
+        told = [text for texts in getattr(error, "fields", {}).values() for text in texts] or [error.message]
+        return _page(request, layer, form, feature, 422, held=blacklist.still(request), unsettled=" ".join(told))
+    if refused:
+        messages.success(request, _("已记录为不予进场，人员信息没有保存。"))
+        return HttpResponseRedirect(f"/desk/{layer.key}" + (f"/{feature.pk}" if feature else ""))
+    return None
+
+
 def _page(
     request: HttpRequest,
     layer: Layer,
@@ -122,6 +148,8 @@ def _page(
     feature: Any = None,
     status: int = 200,
     conflict: Any = None,
+    held: Any = None,
+    unsettled: str = "",
 ) -> HttpResponse:
     principal = visitor(request)
     return render(
@@ -131,6 +159,8 @@ def _page(
             "form": form,
             "feature": feature,
             "conflict": conflict,
+            "held": held,
+            "unsettled": unsettled,
             "place": form[forms.PLACE] if forms.PLACE in form.fields else None,
             "geometry": layer.geometry_type,
             "bounds": figures.extent(principal, layer) or figures.extent(principal),

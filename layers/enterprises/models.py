@@ -217,7 +217,7 @@ class CreditEntry(Record):
     kind = models.CharField(_("类别"), max_length=8, choices=CreditItem.Kind.choices)
     points = models.DecimalField(_("分值"), max_digits=5, decimal_places=1, validators=[MinValueValidator(0)])
     reason = models.CharField(_("事由"), max_length=300)
-    document = models.CharField(_("文书编号"), max_length=100, blank=True, db_default="")
+    document = models.CharField(_("文书编号"), max_length=100, blank=True, default="", db_default="")
     decided_by = models.CharField(_("认定机关"), max_length=100)
     decided_on = models.DateField(_("认定日期"))
     effective_from = models.DateField(_("生效日期"), null=True, blank=True)

@@ -1,7 +1,12 @@
 """How people are drawn, read, filtered and opened, and who may."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
 from django.utils.translation import gettext_lazy as _
 
+from layers.people import flows
 from layers.people.models import Certificate, Handover, Locator, Person, Training
 from services.catalog.layer import Layer, Scope, Tab, Topic, register
 from styles import Categorized, Icon
@@ -24,8 +29,8 @@ class People(Layer):
         },
     )
     panel = (
-        "code", "state", "kind", "title", "trade", "enterprise", "project", "id_masked", "id_number", "phone_masked",
-        "phone", "employed_on",
+        "code", "state", "kind", "title", "trade", "team", "enterprise", "project", "id_masked", "id_number",
+        "phone_masked", "phone", "employed_on",
     )  # fmt: skip
     columns = ("code", "name", "kind", "title", "state", "enterprise", "project", "phone_masked")
     tabs = (
@@ -34,17 +39,26 @@ class People(Layer):
         Topic("location", _("实时定位")),
     )
     filters = ("kind", "state", "title", "enterprise__region", "employed_on")
-    search = ("code", "name", "trade", "enterprise__name")
+    search = ("code", "name", "trade", "team", "enterprise__name")
     stats = ("kind", "state", "title", "enterprise__region")
     grants = {
         "commander": "view export private",
         "supervisor": "view create change delete export import private",
         "inspector": "view",
-        "contractor": "view create change",
+        # An employer registers its own people, by their numbers.
+        "contractor": "view create change private",
     }
     private = ("id_number", "phone")
     zoom = 12
-    covers = ("DZ-034", "FJ-365", "HZ-007")
+    covers = ("DZ-034", "FJ-365", "HZ-007", "DZ-154", "DZ-155", "DZ-156")
+
+    def objections(self, rows: Sequence[Any]) -> Mapping[int, dict[str, list[str]]]:
+        """Who is on the blacklist, until somebody has decided on it."""
+        return flows.objections(rows)
+
+    def objected(self, who: UUID | None, name: str, row: Any) -> list[Any]:
+        """Kept as a hit for the registrar, and a warning at the project."""
+        return list(flows.keep(who, name, row))
 
 
 @register

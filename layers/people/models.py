@@ -1,7 +1,9 @@
-"""People, their certificates and their training."""
+"""People, their certificates and their training; who may not be engaged, and what was done where somebody was."""
 
+from datetime import date
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -13,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from gis.fields import PointField
 from layers.people.rules import validate_identity_number
+from services.catalog.ids import UUID7, uuid7
 from services.catalog.models import Feature, Record
 from services.catalog.moves import Moves
 from services.catalog.quantities import Quantity
@@ -68,6 +71,7 @@ class Person(Feature):
     kind = models.CharField(_("人员类别"), max_length=16, choices=Kind.choices)
     title = models.CharField(_("职称"), max_length=12, choices=Title.choices, default=Title.NONE)
     trade = models.CharField(_("专业或工种"), max_length=60, blank=True)
+    team = models.CharField(_("施工队伍"), max_length=60, blank=True, default="", db_default="")
     enterprise = models.ForeignKey(
         "enterprises.Enterprise", models.PROTECT, verbose_name=_("所属单位"), related_name="people"
     )
@@ -220,3 +224,175 @@ class Handover(Record):
             self.locator.person = self.person
             self.locator.worn_since = timezone.localdate(self.taken_at)
             self.locator.save(update_fields=["person", "worn_since", "updated_at"])
+
+
+class Listed(models.QuerySet["BlacklistEntry"]):
+    """Entries of the blacklist."""
+
+    def in_force(self, day: date | None = None) -> "Listed":
+        """Those that hold on a day, by default today."""
+        day = day or timezone.localdate()
+        return self.filter(
+            Q(valid_until=None) | Q(valid_until__gte=day), valid_from__lte=day, lifted_at=None
+        )  # fmt: skip
+
+
+class BlacklistEntry(models.Model):
+    """A person, a team or an enterprise that is not to be engaged; every project and the headquarters see all."""
+
+    class Subject(models.TextChoices):
+        PERSON = "person", _("人员")
+        TEAM = "team", _("施工队伍")
+        ENTERPRISE = "enterprise", _("企业")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, db_default=UUID7(), editable=False)
+    subject = models.CharField(_("对象"), max_length=10, choices=Subject.choices)
+    name = models.CharField(_("姓名或名称"), max_length=200)
+    # Kept as that of people is: who is listed need not be registered here, and is found by it when they come.
+    id_number = models.CharField(_("身份证号"), max_length=18, blank=True, validators=[validate_identity_number])
+    id_masked = masked("id_number", 3, 11, _("身份证号（脱敏）"))
+    enterprise = models.ForeignKey(
+        "enterprises.Enterprise", models.PROTECT, verbose_name=_("所属单位"), null=True, blank=True, related_name="+",
+        help_text=_("队伍所属的单位；对象为企业时即该企业。"),
+    )  # fmt: skip
+    project = models.ForeignKey(
+        "projects.Project", models.SET_NULL, verbose_name=_("发生工程"), null=True, blank=True, related_name="+"
+    )
+    reason = models.CharField(_("列入原因"), max_length=300)
+    document = models.CharField(_("文书编号"), max_length=100, blank=True)
+    authority = models.CharField(_("列入单位"), max_length=100)
+    on_behalf = models.ForeignKey(
+        "enterprises.Enterprise", models.SET_NULL, verbose_name=_("列入企业"), null=True, blank=True, related_name="+"
+    )
+    region = models.CharField(_("列入单位辖区"), max_length=12, blank=True, default="", db_default="")
+    valid_from = models.DateField(_("列入日期"))
+    valid_until = models.DateField(_("期限至"), null=True, blank=True, help_text=_("含当日；留空为长期。"))
+    listed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name=_("登记人"), null=True, related_name="+"
+    )
+    listed_at = models.DateTimeField(_("登记时间"))
+    lifted_at = models.DateTimeField(_("解除时间"), null=True, blank=True)
+    lifted_by = models.CharField(_("解除人"), max_length=60, blank=True)
+    lifted_why = models.CharField(_("解除原因"), max_length=300, blank=True)
+
+    objects = Listed.as_manager()
+
+    class Meta:
+        verbose_name = _("黑名单")
+        verbose_name_plural = pgettext_lazy("plural", "黑名单")
+        ordering = ["-listed_at"]
+        indexes = [
+            # What is asked when people are registered, one row or thousands.
+            models.Index(fields=["id_number"], name="listed_number", condition=Q(lifted_at=None) & ~Q(id_number="")),
+            models.Index(fields=["enterprise", "subject"], name="listed_enterprise", condition=Q(lifted_at=None)),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(subject="person") & ~Q(id_number="")
+                | Q(subject__in=["team", "enterprise"], enterprise__isnull=False, id_number=""),
+                name="listed_to_be_found",
+                violation_error_message=_("人员应填写身份证号；队伍和企业应选择单位。"),
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_until=None) | Q(valid_until__gte=F("valid_from")), name="listed_in_order",
+                violation_error_message=_("期限不得早于列入日期。"),
+            ),
+            models.CheckConstraint(
+                condition=Q(lifted_at=None) | ~Q(lifted_why=""), name="lifted_with_reason",
+                violation_error_message=_("请填写解除原因。"),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def standing(self) -> str:
+        """``now``, ``future``, ``past`` or ``lifted``."""
+        today = timezone.localdate()
+        if self.lifted_at is not None:
+            return "lifted"
+        if self.valid_from > today:
+            return "future"
+        return "past" if self.valid_until is not None and self.valid_until < today else "now"
+
+
+class BlacklistHit(models.Model):
+    """Somebody on the blacklist was to be registered at a project, or an enterprise, and what was done about it."""
+
+    class Handling(models.TextChoices):
+        PENDING = "pending", _("待处理")
+        REFUSED = "refused", _("不予进场")
+        ADMITTED = "admitted", _("说明理由后进场")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, db_default=UUID7(), editable=False)
+    entry = models.ForeignKey(BlacklistEntry, models.PROTECT, verbose_name=_("黑名单"), related_name="hits")
+    name = models.CharField(_("姓名"), max_length=200)
+    id_masked = models.CharField(_("身份证号（脱敏）"), max_length=18, blank=True)
+    # Whose it is, without the number itself: a keyed hash of it, of the name where there is none.
+    digest = models.CharField(max_length=64, editable=False)
+    enterprise = models.ForeignKey(
+        "enterprises.Enterprise", models.CASCADE, verbose_name=_("登记单位"), related_name="+"
+    )
+    project = models.ForeignKey(
+        "projects.Project", models.CASCADE, verbose_name=_("登记工程"), null=True, blank=True, related_name="+"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name=_("登记人"), null=True, related_name="+"
+    )
+    person = models.CharField(_("登记人"), max_length=150, blank=True)
+    at = models.DateTimeField(_("发现时间"))
+    times = models.PositiveIntegerField(_("次数"), default=1)
+    handling = models.CharField(_("处理"), max_length=10, choices=Handling.choices, default=Handling.PENDING)
+    reason = models.CharField(_("处理说明"), max_length=300, blank=True)
+    settled_by = models.CharField(_("处理人"), max_length=150, blank=True)
+    settled_at = models.DateTimeField(_("处理时间"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("进场检测记录")
+        verbose_name_plural = pgettext_lazy("plural", "进场检测记录")
+        ordering = ["-at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["entry", "digest", "project", "enterprise"], condition=Q(handling="pending"),
+                name="hit_pending_once", nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=Q(handling="pending") | (Q(settled_at__isnull=False) & ~Q(reason="")),
+                name="hit_settled_whole",
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.at:%Y-%m-%d %H:%M}"
+
+
+class BlacklistRule(models.Model):
+    """How an enterprise handles who is listed, from one day to before another; without one it decides each time."""
+
+    class Handling(models.TextChoices):
+        REFUSE = "refuse", _("一律不予进场")
+        DECIDE = "decide", _("说明理由后可以进场")
+
+    enterprise = models.ForeignKey(
+        "enterprises.Enterprise", models.CASCADE, verbose_name=_("企业"), related_name="blacklist_rules"
+    )
+    handling = models.CharField(_("处理方式"), max_length=8, choices=Handling.choices)
+    citation = models.CharField(_("依据"), max_length=200, help_text=_("企业的制度名称和条款。"))
+    valid_from = models.DateField(_("启用日期"))
+    valid_to = models.DateField(_("失效日期"), null=True, blank=True, help_text=_("自当日起不再适用。"))
+
+    class Meta:
+        verbose_name = _("黑名单处理规定")
+        verbose_name_plural = pgettext_lazy("plural", "黑名单处理规定")
+        ordering = ["enterprise", "-valid_from"]
+        constraints = [
+            models.UniqueConstraint(fields=["enterprise", "valid_from"], name="blacklist_rule_once"),
+            models.CheckConstraint(
+                condition=Q(valid_to=None) | Q(valid_to__gt=F("valid_from")), name="blacklist_rule_in_order",
+                violation_error_message=_("失效日期应晚于启用日期。"),
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.enterprise} {self.get_handling_display()}"

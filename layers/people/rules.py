@@ -1,9 +1,12 @@
-"""The citizen identity number (GB 11643-1999): its check digit and its validity."""
+"""The citizen identity number (GB 11643-1999): its check digit and its validity; what is warned of about people."""
 
 from datetime import date
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
+
+from services.alarms.kinds import WarningKind
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
@@ -32,3 +35,12 @@ def validate_identity_number(number: str) -> None:
             _("身份证号应为18位，出生日期真实，且末位校验码正确（GB 11643-1999），末位字母用大写X。"),
             code="identity_number",
         )
+
+
+LISTED = "blacklisted-at-site"
+WARNINGS = (
+    WarningKind(
+        LISTED, gettext_noop("黑名单人员进场"), "projects", level="orange",
+        advice=gettext_noop("核对人员身份，按企业规定决定是否允许进场并说明理由。"),
+    ),
+)  # fmt: skip

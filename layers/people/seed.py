@@ -1,9 +1,20 @@
 """People of the demo city, and what some carry on site; identity numbers name an area that does not exist."""
 
+from datetime import timedelta
 from itertools import cycle, zip_longest
 from typing import Any
 
-from layers.people.models import Certificate, Handover, Locator, Person, Training
+from layers.people.flows import digest
+from layers.people.models import (
+    BlacklistEntry,
+    BlacklistHit,
+    BlacklistRule,
+    Certificate,
+    Handover,
+    Locator,
+    Person,
+    Training,
+)
 from layers.people.rules import check_digit
 from services.catalog.demo import DemoCity
 
@@ -76,11 +87,13 @@ def seed(city: DemoCity) -> None:
                 "held_by": "企业安全教育培训中心", "result": city.pick({"passed": 90, "failed": 4, "pending": 6}),
             })  # fmt: skip
     carried = _locators(city, people)
+    _teams(city, people)
     city.load(Person, people)
     city.load(Certificate, certificates)
     city.load(Training, trainings)
     for model, rows in carried.items():
         city.load(model, rows)
+    _blacklist(city)
 
 
 def _locators(city: DemoCity, people: list[dict[str, Any]]) -> dict[type, list[dict[str, Any]]]:
@@ -107,3 +120,71 @@ def _locators(city: DemoCity, people: list[dict[str, Any]]) -> dict[type, list[d
         })  # fmt: skip
         handovers.append({"locator": key, "person": row["id"], "taken_at": taken, "note": ""})
     return {Locator: locators, Handover: handovers}
+
+
+TEAMS = {"钢筋工": "钢筋班", "木工": "木工班", "混凝土工": "混凝土班", "砌筑工": "砌筑班", "抹灰工": "抹灰班"}
+FAULTS = (
+    "多次违反高处作业安全规定，经教育拒不改正", "冒用他人身份证进场", "伪造特种作业操作证上岗", "组织人员聚众斗殴",
+    "盗窃施工材料", "酒后上岗并操作起重设备",
+)  # fmt: skip
+
+
+def _teams(city: DemoCity, people: list[dict[str, Any]]) -> None:
+    """Labourers work in teams, some of each trade at an employer."""
+    for row in people:
+        if row["kind"] == Kind.LABOUR:
+            row["team"] = f"{TEAMS[row['trade']]}{city.pick(('一', '二', '三'))}组"
+
+
+def _blacklist(city: DemoCity) -> None:
+    """Who is not to be engaged: persons, a team, an enterprise; in force, lifted, over; some met with at projects."""
+    sites = city.features("projects.Project", "contractor_id", state="active")
+    firms = city.features("enterprises.Enterprise", kind="labour") or city.features("enterprises.Enterprise")
+    if not sites:
+        return
+    entries, hits = [], []
+    for n in range(city.count(10, bench=200)):
+        site, firm = sites[n % len(sites)], firms[n % len(firms)]
+        subject = {3: "team", 7: "enterprise"}.get(n % 10, "person")
+        begun = city.day(-500, -20)
+        lifted, over = n % 10 == 4, n % 10 == 5
+        name = {"person": city.person(), "team": "木工班一组", "enterprise": firm["name"]}[subject]
+        key = city.new_id()
+        entries.append({
+            "id": key, "subject": subject, "name": name,
+            "id_number": identity_number(city, 900 + n % 100) if subject == "person" else "",
+            "enterprise": None if subject == "person" else firm["id"], "project": site["id"],
+            "reason": FAULTS[n % len(FAULTS)] if subject != "enterprise" else "拖欠劳务人员工资且拒不执行处理决定",
+            "authority": f"{site['name'][:20]}项目部" if n % 3 else f"{site['place'].county}住房和城乡建设局",
+            "on_behalf": site["contractor_id"] if n % 3 else None, "region": site["place"].region[:6],
+            "valid_from": begun, "valid_until": city.day(-15, -1) if over else city.day(60, 900) if n % 2 else None,
+            "listed_at": city.now - (city.today - begun), "lifted_at": city.moment(-200, -20) if lifted else None,
+            "lifted_by": city.person() if lifted else "",
+            "lifted_why": "经核实身份登记有误，予以解除" if lifted else "",
+        })  # fmt: skip
+        if subject == "person" and not lifted and not over and n % 2 == 0:
+            elsewhere = sites[(n + 3) % len(sites)]
+            handling = ("pending", "refused", "admitted")[n // 2 % 3]
+            at = city.moment(-400, -2)
+            number = entries[-1]["id_number"]
+            hits.append({
+                "entry": key, "name": name, "id_masked": f"{number[:3]}{'*' * 11}{number[-4:]}",
+                "digest": digest(Person(name=name, id_number=number)), "at": at, "person": city.person(),
+                "enterprise": elsewhere["contractor_id"] or firm["id"], "project": elsewhere["id"], "times": 1,
+                "handling": handling, "settled_at": None if handling == "pending" else at + timedelta(hours=2),
+                "settled_by": "" if handling == "pending" else city.person(),
+                "reason": {
+                    "pending": "", "refused": "按公司规定不予录用",
+                    "admitted": "已完成安全再教育并考核合格，经项目经理批准进场",
+                }[handling],
+            })  # fmt: skip
+    city.load(BlacklistEntry, entries)
+    city.load(BlacklistHit, hits)
+    city.load(BlacklistRule, [
+        {
+            "enterprise": site["contractor_id"], "handling": "refuse", "valid_from": city.day(-400, -200),
+            "citation": "《劳务用工管理办法》第十二条：列入黑名单的人员和队伍一律不得进场",
+        }
+        for site in {row["contractor_id"]: row for row in sites if row["contractor_id"]}.values()
+        if city.chance(0.25)
+    ])  # fmt: skip

@@ -1,6 +1,7 @@
 """All changing goes through here: check the right, change, audit, whoever calls: screen, API, scheduler or device."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,31 +12,48 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils.translation import gettext as _
 
 from services.access import gate
-from services.access.errors import Conflict, Invalid, NotFound, Refused
+from services.access.errors import Conflict, Invalid, NotFound, Objected, Refused
 from services.access.principal import Principal
 from services.audit import trail
 from services.catalog.layer import RECORD, Layer, Tab
 from services.catalog.models import Feature, Record, Row
 
 
-@transaction.atomic
 def create(principal: Principal, layer: Layer, values: Mapping[str, Any]) -> Feature:
-    """Create a feature from named values; raises Invalid, or Refused where it would lie outside the user's scope."""
+    """Create a feature from named values; raises Invalid, or Refused where it would lie outside the user's scope.
+
+    Objected where the layer's domain holds something against it: that is kept, the feature is not.
+    """
+    with _held_back(principal, layer):
+        return _create(principal, layer, values)
+
+
+def _create(principal: Principal, layer: Layer, values: Mapping[str, Any]) -> Feature:
     gate.require(principal, layer, "create")
     feature = layer.model()
     assign(feature, values, writable(principal, layer))
     _check_references(principal, feature, values)
+    _ask(layer, feature)
     _save(feature)
     _stay_inside(principal, layer, feature, "create")
     _audit(principal, "create", layer, feature, {name: [None, _plain(value)] for name, value in values.items()})
     return feature
 
 
-@transaction.atomic
 def change(
     principal: Principal, layer: Layer, pk: str | UUID, values: Mapping[str, Any], *, read_at: datetime | None = None
 ) -> Feature:
-    """Change named values of a feature; ``read_at`` is its ``updated_at`` as the caller read it, else Conflict."""
+    """Change named values of a feature; ``read_at`` is its ``updated_at`` as the caller read it, else Conflict.
+
+    Objected as for a new one.
+    """
+    with _held_back(principal, layer):
+        return _change(principal, layer, pk, values, read_at)
+
+
+def _change(
+    principal: Principal, layer: Layer, pk: str | UUID, values: Mapping[str, Any], read_at: datetime | None
+) -> Feature:
     gate.fetch(principal, layer, pk, "change")
     feature = layer.rows().select_for_update(of=("self",)).get(pk=pk)
     if read_at is not None and feature.updated_at != read_at:
@@ -43,6 +61,7 @@ def change(
     before = {name: _plain(getattr(feature, _attribute(feature, name))) for name in values}
     assign(feature, values, writable(principal, layer))
     _check_references(principal, feature, values)
+    _ask(layer, feature)
     _save(feature)
     _stay_inside(principal, layer, feature, "change")
     feature.refresh_from_db()
@@ -160,6 +179,24 @@ def _attribute(row: Row, name: str) -> str:
     """Foreign keys are written and read by their key."""
     field = row._meta.get_field(name)
     return field.attname if isinstance(field, models.ForeignKey) else name
+
+
+@contextmanager
+def _held_back(principal: Principal, layer: Layer) -> Iterator[None]:
+    """What the domain objects to is kept after everything else has been taken back."""
+    try:
+        with transaction.atomic():
+            yield
+    except Objected as error:
+        error.notes = layer.objected(principal.id, principal.name, error.row)
+        raise
+
+
+def _ask(layer: Layer, feature: Feature) -> None:
+    """Before the row is validated: what is held against it is told first, even where it could not be written anyway."""
+    found = layer.objections([feature])
+    if found:
+        raise Objected(_("保存前需要先处理下列情况。"), found[0], feature)
 
 
 def _save(row: Row) -> None:

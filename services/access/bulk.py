@@ -101,7 +101,7 @@ class _Batch:
 
     def insert(self, portion: list[Numbered]) -> list[Numbered]:
         """Insert what can be inserted; returns it."""
-        portion = self._with_targets(portion)
+        portion = self._unopposed(self._with_targets(portion))
         if not portion:
             return []
         try:
@@ -139,6 +139,15 @@ class _Batch:
                     self.refuse(number, {field.name: [_("没有所指的%s。") % field.verbose_name]})
             portion = [pair for pair in portion if getattr(pair[1], field.attname) in found | {None}]
         return portion
+
+    def _unopposed(self, portion: list[Numbered]) -> list[Numbered]:
+        """Without the rows that the layer's domain objects to: they are kept there for somebody to decide on."""
+        found = self.layer.objections([feature for _number, feature in portion])
+        for place, problems in found.items():
+            number, feature = portion[place]
+            self.layer.objected(self.principal.id, self.principal.name, feature)
+            self.refuse(number, problems)
+        return [pair for place, pair in enumerate(portion) if place not in found]
 
     def _outside(self, portion: list[Numbered]) -> set[int]:
         keys = {feature.pk for _number, feature in portion}

@@ -37,6 +37,18 @@ class Invalid(AccessError):
         self.fields = dict(fields or {})
 
 
+class Objected(Invalid):
+    """The layer's domain holds something against the row: nothing is written until somebody has decided on that.
+
+    ``notes`` are the rows in which the domain keeps what it found, to be decided on; empty until it has kept them.
+    """
+
+    def __init__(self, message: Any, fields: Mapping[str, list[str]], row: Any) -> None:
+        super().__init__(message, fields)
+        self.row = row
+        self.notes: list[Any] = []
+
+
 class TooLarge(AccessError):
     """The input is over a stated limit."""
 

@@ -2,10 +2,11 @@
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib.gis.db.models import GeometryField
 from django.db import models
@@ -174,6 +175,17 @@ class Layer:
     def rows(self) -> QuerySet[Feature]:
         """Every feature, unrestricted: only services.access reads it."""
         return self.model._default_manager.all()
+
+    def objections(self, rows: Sequence[Feature]) -> Mapping[int, dict[str, list[str]]]:
+        """What its domain holds against rows about to be written, new or changed: place → field → sentences.
+
+        A layer whose domain asks such questions overrides it, with one query for all rows; nothing is written here.
+        """
+        return {}
+
+    def objected(self, who: UUID | None, name: str, row: Feature) -> list[Any]:
+        """Keep that a row was held back, and whose it was; returns what somebody has to decide on."""
+        return []
 
     def __repr__(self) -> str:
         return f"<Layer {self.key}>"

@@ -122,9 +122,11 @@ MANAGED = {
     "desk/credit/standard/<slug:what>/<int:pk>", "desk/credit/entries", "desk/credit/entries/<uuid:pk>",
     "desk/credit/entries/<uuid:pk>/<slug:name>", "desk/credit/<uuid:pk>/new", "desk/credit/<uuid:pk>/assess",
     "desk/<slug:key>/<uuid:pk>/credit",
+    "desk/blacklist", "desk/blacklist/new", "desk/blacklist/hits", "desk/blacklist/rules", "desk/blacklist/<uuid:pk>",
+    "desk/blacklist/<uuid:pk>/lift",
 }  # fmt: skip
-"""Doors by which areas, monitoring, orders, grants and integrity are managed: tests/managing, and of
-integrity tests/desk/test_credit_journeys.py, try each with unlike rights."""
+"""Doors by which areas, monitoring, orders, grants, integrity and the blacklist are managed:
+tests/managing, tests/desk/test_credit_journeys.py and tests/domains/test_blacklist.py try each with unlike rights."""
 
 CHARTS = {
     "desk/charts", "desk/charts/new", "desk/charts/<uuid:pk>", "desk/charts/<uuid:pk>/edit",

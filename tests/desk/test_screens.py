@@ -58,6 +58,7 @@ def screens(server: Server) -> dict[str, str]:
     box = one("select box_id from power_boxes_powercheck where not passed order by box_id limit 1")
     truck = one("select feature from telemetry_device where number = 'REPLAY'")
     device = one("select id from telemetry_device where number not like '%%02' order by id limit 1")
+    firm = one("select min(enterprise_id::text) from enterprises_creditentry")
     hour = (datetime.now(UTC) - timedelta(hours=2)).astimezone(ZoneInfo("Asia/Shanghai")).strftime("%Y-%m-%dT%H:00")
     found = {"overview": "/desk"}
     found |= {f"layer-{key}": f"/desk/{key}" for key in layers}
@@ -111,6 +112,17 @@ def screens(server: Server) -> dict[str, str]:
         "remediation": "/desk/remediation",
         "order": f"/desk/remediation/{one('select min(id::text) from environment_remediationorder')}",
         "order-new": f"/desk/remediation/new?monitor={monitor}",
+        "credit": "/desk/credit",
+        "panel-credit": f"/desk/enterprises/{firm}#tab-credit",
+        "conducts": "/desk/credit/entries?state=published",
+        "conduct": f"/desk/credit/entries/{one('select min(id::text) from enterprises_creditentry')}",
+        "conduct-new": f"/desk/credit/{firm}/new",
+        "credit-standard": "/desk/credit/standard",
+        "blacklist": "/desk/blacklist",
+        "blacklisted": f"/desk/blacklist/{one('select min(id::text) from people_blacklistentry')}",
+        "blacklist-new": "/desk/blacklist/new",
+        "blacklist-hits": "/desk/blacklist/hits",
+        "blacklist-rules": "/desk/blacklist/rules",
         "grants": "/desk/grants",
         "grant": f"/desk/grants/{one('select min(id) from accounts_membership')}",
         "sessions": "/desk/system/sessions",

@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='creditentry',
             name='document',
-            field=models.CharField(blank=True, db_default='', max_length=100, verbose_name='文书编号'),
+            field=models.CharField(blank=True, db_default='', default='', max_length=100, verbose_name='文书编号'),
         ),
         migrations.AddField(
             model_name='creditentry',
