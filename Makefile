@@ -4,7 +4,7 @@
 
 help:
 	@echo 'make run     set up what is missing, start Zhutu and print its address'
-	@echo '             PORT=8001 LIVE_PORT=8901 HJ212_PORT=9300 JT808_PORT=… HTTP_PORT=… MQTT_PORT=… EXISTING_PORT=… other ports; DETACH=1 return once it answers'
+	@echo '             PORT=8001 LIVE_PORT=8901 HJ212_PORT=9300 JT808_PORT=… HTTP_PORT=… MQTT_PORT=… GB28181_PORT=… EXISTING_PORT=… other ports; DETACH=1 return once it answers'
 	@echo 'make test    set up what is missing, then every check and every test'
 	@echo '             ARGS="tests/gis -x" goes to pytest'
 	@echo 'make bench   the speed comparisons; ONLY=tiles runs a part'

@@ -191,8 +191,10 @@ DISKS = [Path(name) for name in os.environ.get("ZHUTU_DISKS", str(MEDIA_ROOT)).s
 MQTT_FOLDER = Path(os.environ.get("ZHUTU_MQTT", LOCAL / "run" / "mosquitto"))
 # The folder of the database server's log in JSON: logins and changes of structure are found there.
 SERVER_LOG = Path(os.environ["ZHUTU_SERVER_LOG"]) if os.environ.get("ZHUTU_SERVER_LOG") else None
-# What one address may take up of the gateways of HJ 212 and JT/T 808 (docs/devices.md), and addresses without limits:
-# the simulators' own, and those behind which a carrier or a relay of ours hides many devices.
+# Our own number as a platform of GB/T 28181; its first ten digits are the domain that devices register in.
+GB28181_NUMBER = os.environ.get("ZHUTU_GB28181_NUMBER", "51170000442000000001")
+# What one address may take up of the gateways of HJ 212, JT/T 808 and GB/T 28181 (docs/devices.md), and addresses
+# without limits: the simulators' own, and those behind which a carrier or a relay of ours hides many devices.
 GATEWAY_TRUSTED = [each for each in os.environ.get("ZHUTU_GATEWAY_TRUSTED", "127.0.0.0/8,::1").split(",") if each]
 GATEWAY_CONNECTIONS = int(os.environ.get("ZHUTU_GATEWAY_CONNECTIONS", "5000"))
 GATEWAY_UNPROVED = int(os.environ.get("ZHUTU_GATEWAY_UNPROVED", "512"))

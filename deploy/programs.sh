@@ -1,7 +1,7 @@
 # The product's programs: how each is started, and how one that died is started again; sourced.
 # shellcheck shell=bash
 
-PORTS='PORT LIVE_PORT HJ212_PORT JT808_PORT HTTP_PORT MQTT_PORT EXISTING_PORT'
+PORTS='PORT LIVE_PORT HJ212_PORT JT808_PORT HTTP_PORT MQTT_PORT GB28181_PORT EXISTING_PORT'
 WORKER=(python -m celery -A command_center worker --loglevel INFO --without-gossip --without-mingle)
 
 # start_program NAME: on the ports that the environment names.
@@ -20,10 +20,13 @@ start_program() {
     # Two kinds of workers: what people wait for is held up by no slow report, pull or message.
     worker) command=("${WORKER[@]}" --queues interactive --hostname interactive@%h --concurrency 2) ;;
     background) command=("${WORKER[@]}" --queues background --hostname background@%h --concurrency 3) ;;
-    gateway) command+=("hj212:$HJ212_PORT" "jt808:$JT808_PORT" "http:$HTTP_PORT" "mqtt:$MQTT_PORT") ;;
+    gateway)
+      command+=("hj212:$HJ212_PORT" "jt808:$JT808_PORT" "http:$HTTP_PORT" "mqtt:$MQTT_PORT" "gb28181:$GB28181_PORT")
+      ;;
     simulator)
       command=(python manage.py simulate --register 60 --works 11 --past 72 --port "$HJ212_PORT" --interval 20
         --trucks 10 --to projects --walkers 8 --history 4 --jt808-port "$JT808_PORT" --existing-port "$EXISTING_PORT"
+        --ipc 24 --nvr 2 --gb28181-port "$GB28181_PORT"
         --boxes 4 --web "http://127.0.0.1:$PORT" --memory "$STATE/witness")
       ;;
   esac

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Case, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
@@ -18,6 +19,7 @@ from command_center.desk.forms import blanks
 from services.access import gate
 from services.access.errors import Invalid
 from services.access.principal import Principal
+from services.alarms.models import SUBJECTS
 from services.audit.models import Entry
 from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
@@ -29,6 +31,8 @@ from services.telemetry.units import FACTORS, UNITS, propose_unit
 LISTED = 20
 """Outages and changes shown of a device."""
 QUARANTINED = 50
+CHANNELS = 500
+"""Channels shown of a device."""
 UNIT = "unit-"
 """Before the factor's code in the name of a form field."""
 SELECT = {"class": "form-select"}
@@ -97,8 +101,13 @@ class Profile(forms.ModelForm):
     def __init__(self, *args: Any, instance: Device, **kwargs: Any) -> None:
         super().__init__(*args, instance=instance, **kwargs)
         blanks(self.fields)
-        if instance.protocol != Device.Protocol.HJ212:
+        if instance.protocol not in Device.BY_PASSWORD:
             del self.fields["password"]
+        if instance.protocol == Device.Protocol.GB28181:
+            # It measures nothing: only who it is and how often it is heard is to be said.
+            for name in set(self.fields) - {"name", "interval", "password", "forget_password"}:
+                del self.fields[name]
+            self.fields["interval"].label = _("心跳间隔（秒）")
         self.kept = {name for name in devices.SECRET if getattr(instance, name)}
         for name in self.fields.keys() & set(devices.SECRET):
             self.fields[name].label = Device._meta.get_field(name).verbose_name  # type: ignore[union-attr]
@@ -107,7 +116,7 @@ class Profile(forms.ModelForm):
     def values(self) -> dict[str, Any]:
         """What to change: a secret only where one was typed or is to be forgotten."""
         given = self.cleaned_data
-        values = {name: given[name] for name in self.Meta.fields if name not in devices.SECRET}
+        values = {name: given[name] for name in self.Meta.fields if name in given and name not in devices.SECRET}
         for name in self.fields.keys() & set(devices.SECRET):
             if given[f"forget_{name}"]:
                 values[name] = ""
@@ -171,6 +180,15 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @signed_in
+def approve_behind(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take in what waits behind a device and has the number of a feature."""
+    number = devices.approve_behind(visitor(request), pk)
+    messages.success(request, _("已启用 %d 路编号相符的通道。") % number)
+    return HttpResponseRedirect(f"/desk/devices/{pk}#channels")
+
+
+@require_POST
+@signed_in
 def block(request: HttpRequest, pk: int) -> HttpResponse:
     """Take no more readings from a device."""
     device = devices.block(visitor(request), pk)
@@ -216,6 +234,7 @@ def _page(
 ) -> HttpResponse:
     principal = visitor(request)
     now = timezone.now()
+    presence = getattr(device, "presence", None)
     pending = device.state == Device.State.PENDING
     features = inventory.features_of(principal, [device])
     feature = features.get(device.feature)
@@ -225,7 +244,7 @@ def _page(
     quarantined = list(Quarantined.objects.filter(device=device.pk).order_by("-received_at")[: QUARANTINED + 1])
     context = {
         "device": device,
-        "presence": getattr(device, "presence", None),
+        "presence": presence,
         "feature": feature,
         "layer_of": registry.get(feature.layer) if feature else None,
         "pending": pending,
@@ -244,6 +263,10 @@ def _page(
         ]
         if device.state == Device.State.ACTIVE
         else [],
+        "signals": device.protocol == Device.Protocol.GB28181,
+        "channels": _channels(principal, device),
+        "front": inventory.reachable(principal).filter(pk=device.behind_id).first() if device.behind_id else None,
+        "left": SUBJECTS.get(presence.left_how, "") if presence is not None and not presence.online else "",
         "outages": device.outages.order_by("-began_at")[:LISTED],
         "quarantined": [(row, _reason(row.reason)) for row in quarantined[:QUARANTINED]],
         "more_quarantined": len(quarantined) > QUARANTINED,
@@ -254,6 +277,15 @@ def _page(
         "now": now,
     }
     return render(request, "desk/device.html", context, status=status)
+
+
+def _channels(principal: Principal, device: Device) -> list[tuple[Device, FeatureIndex | None]]:
+    """What a device speaks for, those that wait for approval first, each with its feature where that may be seen."""
+    first = Case(When(state=Device.State.PENDING, then=0), default=1)
+    within = inventory.reachable(principal).filter(behind=device)
+    rows = list(within.select_related("presence").order_by(first, "number")[:CHANNELS])
+    features = inventory.features_of(principal, rows)
+    return [(row, features.get(row.feature)) for row in rows]
 
 
 def _unit_lines(device: Device, measured: list[inventory.Measured], data: Any, wrong: dict[str, str]) -> list[UnitLine]:

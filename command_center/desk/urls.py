@@ -140,6 +140,7 @@ urlpatterns = [
     path("desk/devices/candidates", devices.candidates, name="desk-device-candidates"),
     path("desk/devices/<int:pk>", devices.one, name="desk-device"),
     path("desk/devices/<int:pk>/approve", devices.approve, name="desk-device-approve"),
+    path("desk/devices/<int:pk>/approve-behind", devices.approve_behind, name="desk-device-approve-behind"),
     path("desk/devices/<int:pk>/block", devices.block, name="desk-device-block"),
     path("desk/devices/<int:pk>/token", devices.new_token, name="desk-device-token"),
     path("desk/devices/<int:pk>/token/revoke", devices.revoke_token, name="desk-device-token-revoke"),

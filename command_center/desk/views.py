@@ -26,6 +26,7 @@ from services.search import everywhere
 from services.search.filters import widgets
 from services.stats.kinds import reach
 from services.telemetry import roses
+from services.telemetry.devices import present_layers
 from services.telemetry.features import columns
 
 HISTORY = 50
@@ -165,6 +166,7 @@ def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
         "panel": opened,
         "values": [value for value in opened.values if value.label not in above],
         "measured": bool(columns(layer)),
+        "alarmed": bool(columns(layer)) or layer in present_layers(),
         "windy": roses.DIRECTION in columns(layer),
         "moves": layer in moving_layers(),
         "manage": _managing(layer, opened),

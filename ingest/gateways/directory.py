@@ -11,7 +11,7 @@ import psycopg
 
 from ingest.protocols.readings import Reading
 from services.alarms.irregular import report
-from services.telemetry import devices
+from services.telemetry import devices, presence
 from services.telemetry.devices import Admitted
 from services.telemetry.store import Row
 
@@ -21,6 +21,8 @@ AGAIN = 3.0
 """Seconds until a device that was approved, changed or blocked is seen as such."""
 STRANGERS = 1_000
 """Unknown numbers remembered for the list of devices to approve; more are only counted (F25)."""
+STRANGERS_BEHIND = 20_000
+"""Of those for whom a known device speaks."""
 NUMBER_OF_AN_ADDRESS = 20
 """Unknown numbers from one address."""
 
@@ -38,6 +40,10 @@ class Directory:
         self._strangers: dict[str, str] = {}
         self._told: set[str] = set()
         self._of_address: Counter[str] = Counter()
+        self._behind: dict[int, dict[str, str]] = {}
+        """Device → unknown numbers for which it speaks, with their names."""
+        self._told_behind: set[str] = set()
+        self._listens_anew = True
         self._thread = ThreadPoolExecutor(1, "directory")
 
     def __len__(self) -> int:
@@ -70,6 +76,17 @@ class Directory:
         self._of_address[address] += 1
         self._strangers[number] = address
 
+    def behind(self, known: Admitted, number: str, name: str) -> None:
+        """A device speaks for one that nobody registered; it is put on the list of those to approve, within limits."""
+        self.counts["unknown behind"] += 1
+        if number not in self._told_behind and len(self._told_behind) < STRANGERS_BEHIND:
+            self._behind.setdefault(known.id, {})[number] = name
+
+    def gone(self, known: Iterable[Admitted]) -> None:
+        """Nothing that they said until now is written down any more: they left."""
+        for device in known:
+            self._heard.pop(device.id, None)
+
     @staticmethod
     def rows(known: Admitted, found: Iterable[Reading], received: datetime, late: bool) -> Sequence[Row]:
         """Readings as the store takes them."""
@@ -89,16 +106,20 @@ class Directory:
         heard, self._heard = self._heard, {}
         strangers, self._strangers = self._strangers, {}
         irregular, self._irregular = self._irregular, set()
+        behind, self._behind = self._behind, {}
         try:
             found = await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._exchange, heard, strangers, irregular
+                self._thread, self._exchange, heard, strangers, irregular, behind
             )
         except psycopg.Error:
             self._irregular |= irregular
             self._heard = heard | self._heard
             self._strangers = strangers | self._strangers
+            self._behind = behind | self._behind
             raise
+        self._listens_anew = False
         self._told |= strangers.keys()
+        self._told_behind.update(*behind.values())
         # The same object for an unchanged device: what was made of it is kept.
         self._known = {
             device.number: kept if (kept := self._known.get(device.number)) == device else device for device in found
@@ -115,12 +136,16 @@ class Directory:
             return work(link)
 
     def _exchange(
-        self, heard: dict[int, tuple[datetime, str]], strangers: dict[str, str], irregular: set[tuple[int, str]]
-    ) -> list[Admitted]:
+        self, heard: dict[int, tuple[datetime, str]], strangers: dict[str, str], irregular: set[tuple[int, str]],
+        behind: dict[int, dict[str, str]],
+    ) -> list[Admitted]:  # fmt: skip
         with psycopg.connect(self._dsn, connect_timeout=5) as link:
+            presence.listens(link, self._protocol, anew=self._listens_anew)
             devices.heard(link, heard)
             for device, subject in irregular:
                 report(link, device, subject)
             for number, address in strangers.items():
                 devices.admit(link, self._protocol, number, address)
+            for front, names in behind.items():
+                presence.meet_behind(link, self._protocol, front, names, datetime.now(UTC))
             return devices.admitted(link, self._protocol)

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 REPORT = 60.0
 """Seconds between two lines of counts in the log."""
 
-PROTOCOLS = ("hj212", "jt808", "http", "mqtt")
+PROTOCOLS = ("hj212", "jt808", "http", "mqtt", "gb28181")
 """Those that can be served."""
 
 

@@ -1,8 +1,8 @@
-"""How cameras are drawn, read, filtered and opened, and who may."""
+"""How cameras and recorders are drawn, read, filtered and opened, and who may."""
 
 from django.utils.translation import gettext_lazy as _
 
-from layers.video.models import Camera, Fault, Maintenance
+from layers.video.models import Camera, Fault, Maintenance, Recorder, RecorderOutage
 from services.catalog.layer import Layer, Scope, Tab, register
 from styles import Categorized, Icon
 
@@ -44,4 +44,36 @@ class Cameras(Layer):
     }
     time = "seen_at"
     zoom = 9
-    covers = ("DZ-110",)
+    covers = ("DZ-110", "LN-357")
+
+
+@register
+class Recorders(Layer):
+    """Recorders and video platforms on sites; icon and colour show whether they are online, offline or retired."""
+
+    model = Recorder
+    group = _("工地监管")
+    scope = Scope(region="region", organisation="project__parties")
+    style = Categorized(
+        "state",
+        {
+            Recorder.State.ONLINE: Icon("recorder", "#2b8a3e"),
+            Recorder.State.OFFLINE: Icon("recorder", "#6b7a90", badge="triangle"),
+            Recorder.State.RETIRED: Icon("recorder", "#495057", badge="square"),
+        },
+        label="name",
+    )
+    panel = ("code", "state", "project", "region", "maker", "model", "installed_on", "seen_at")
+    columns = ("code", "name", "state", "project", "region", "maker", "seen_at")
+    tabs = (Tab(RecorderOutage, ("began_at", "ended_at", "note")),)
+    filters = ("state", "region", "installed_on")
+    search = ("code", "name", "project__name")
+    stats = ("state", "region")
+    grants = {
+        "commander": "view export",
+        "supervisor": "view create change delete export import",
+        "inspector": "view",
+        "contractor": "view",
+    }
+    time = "seen_at"
+    zoom = 10

@@ -1,4 +1,4 @@
-"""Cameras, their faults and their maintenance."""
+"""Cameras and recorders, the faults of cameras and their maintenance."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -7,13 +7,22 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from gis.fields import PointField
-from layers.video.rules import validate_camera_number
+from layers.video.rules import validate_camera_number, validate_recorder_number
 from services.catalog.models import Feature, Record
 from services.catalog.quantities import Quantity
+from services.catalog.watched import Absence
+
+
+def _is_retired() -> models.GeneratedField:
+    """What is out of use raises no alarm."""
+    return models.GeneratedField(
+        expression=models.ExpressionWrapper(Q(state="retired"), models.BooleanField()),
+        output_field=models.BooleanField(), db_persist=True, verbose_name=_("停止值守"),
+    )  # fmt: skip
 
 
 class Camera(Feature):
-    """A camera; its code is the device number of GB/T 28181."""
+    """A camera; its code is the device number of GB/T 28181, its state whether it is heard."""
 
     class State(models.TextChoices):
         ONLINE = "online", _("在线")
@@ -39,6 +48,8 @@ class Camera(Feature):
 
     of = "project"
     topic = "video"
+    presence = (State.ONLINE, State.OFFLINE)
+    rested_by = "resting"
 
     code = models.CharField(_("国标编码"), max_length=20, unique=True, validators=[validate_camera_number])
     geom = PointField(_("位置"), null=True, blank=True)
@@ -58,6 +69,7 @@ class Camera(Feature):
     sight = Quantity(_("可视距离"), unit="m", validators=[MinValueValidator(0)])
     installed_on = models.DateField(_("安装日期"), null=True, blank=True)
     seen_at = models.DateTimeField(_("最近心跳"), null=True, blank=True)
+    resting = _is_retired()
 
     class Meta:
         verbose_name = _("摄像机")
@@ -73,6 +85,37 @@ class Camera(Feature):
         ]
 
 
+class Recorder(Feature):
+    """A recorder or a video platform that speaks for the cameras behind it."""
+
+    class State(models.TextChoices):
+        ONLINE = "online", _("在线")
+        OFFLINE = "offline", _("离线")
+        RETIRED = "retired", _("停用")
+
+    of = "project"
+    topic = "video"
+    presence = (State.ONLINE, State.OFFLINE)
+    rested_by = "resting"
+
+    code = models.CharField(_("国标编码"), max_length=20, unique=True, validators=[validate_recorder_number])
+    geom = PointField(_("位置"), null=True, blank=True)
+    state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.OFFLINE)
+    project = models.ForeignKey(
+        "projects.Project", models.SET_NULL, verbose_name=_("所属工程"), null=True, blank=True, related_name="recorders"
+    )
+    maker = models.CharField(_("厂家"), max_length=60, blank=True)
+    model = models.CharField(_("型号"), max_length=60, blank=True)
+    installed_on = models.DateField(_("安装日期"), null=True, blank=True)
+    seen_at = models.DateTimeField(_("最近心跳"), null=True, blank=True)
+    resting = _is_retired()
+
+    class Meta:
+        verbose_name = _("录像机")
+        verbose_name_plural = pgettext_lazy("plural", "录像机")
+        indexes = [models.Index(fields=["state"], name="recorder_state")]
+
+
 class Fault(Record):
     """A time in which a camera did not work."""
 
@@ -84,12 +127,13 @@ class Fault(Record):
         POWER = "power", _("供电故障")
 
     of = "camera"
+    absence = Absence("began_at", "ended_at", {"kind": Kind.OFFLINE})
 
     camera = models.ForeignKey(Camera, models.CASCADE, verbose_name=_("摄像机"), related_name="faults")
     kind = models.CharField(_("故障类型"), max_length=12, choices=Kind.choices)
     began_at = models.DateTimeField(_("发生时间"))
     ended_at = models.DateTimeField(_("恢复时间"), null=True, blank=True)
-    note = models.CharField(_("说明"), max_length=300, blank=True)
+    note = models.CharField(_("说明"), max_length=300, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("故障记录")
@@ -119,3 +163,27 @@ class Maintenance(Record):
         verbose_name = _("维护记录")
         verbose_name_plural = pgettext_lazy("plural", "维护记录")
         ordering = ["-done_on"]
+
+
+class RecorderOutage(Record):
+    """A time in which nothing was heard of a recorder."""
+
+    of = "recorder"
+    absence = Absence("began_at", "ended_at")
+
+    recorder = models.ForeignKey(Recorder, models.CASCADE, verbose_name=_("录像机"), related_name="outages")
+    began_at = models.DateTimeField(_("离线时间"))
+    ended_at = models.DateTimeField(_("恢复时间"), null=True, blank=True)
+    note = models.CharField(_("说明"), max_length=300, blank=True, default="", db_default="")
+
+    class Meta:
+        verbose_name = _("录像机离线记录")
+        verbose_name_plural = pgettext_lazy("plural", "录像机离线记录")
+        ordering = ["-began_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ended_at=None) | Q(ended_at__gte=F("began_at")),
+                name="recorder_outage_times_in_order",
+                violation_error_message=_("恢复时间不得早于发生时间。"),
+            )
+        ]

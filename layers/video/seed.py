@@ -1,8 +1,8 @@
-"""Cameras of the demo city."""
+"""Cameras and recorders of the demo city."""
 
 from datetime import timedelta
 
-from layers.video.models import Camera, Fault, Maintenance
+from layers.video.models import Camera, Fault, Maintenance, Recorder, RecorderOutage
 from layers.video.rules import CONSTRUCTION
 from services.catalog.demo import DemoCity
 
@@ -14,7 +14,7 @@ WORK = ("清洁镜头", "更换电源适配器", "调整角度", "检查网络�
 
 
 def seed(city: DemoCity) -> None:
-    """Cameras on sites, with faults and maintenance."""
+    """Cameras on sites, with faults and maintenance, and the recorders of some sites."""
     sites = city.features("projects.Project", state__in=["active", "rectifying", "suspended"])
     cameras, faults, visits = [], [], []
     for n in range(city.count(320, bench=40_000)):
@@ -52,3 +52,20 @@ def seed(city: DemoCity) -> None:
     city.load(Camera, cameras)
     city.load(Fault, faults)
     city.load(Maintenance, visits)
+    recorders, outages = [], []
+    for n in range(min(city.count(12), len(sites))):
+        site = sites[n]
+        place = city.near(site["place"], 60)
+        key, began = city.new_id(), city.moment(-900, -100)
+        outages.append({
+            "recorder": key, "began_at": began, "ended_at": began + timedelta(hours=city.random.randint(1, 9)),
+            "note": "停电",
+        })  # fmt: skip
+        recorders.append({
+            "id": key, "code": f"{place.region[:6]}00{CONSTRUCTION}1180{n + 1:06}", "geom": place.geom,
+            "region": place.region, "name": f"{site['name'][:20]}录像机", "state": Recorder.State.OFFLINE,
+            "project": site["id"], "maker": city.pick(MAKERS), "model": f"NVR-{city.pick((8, 16, 32))}",
+            "installed_on": city.day(-500, -20), "seen_at": None,
+        })  # fmt: skip
+    city.load(Recorder, recorders)
+    city.load(RecorderOutage, outages)

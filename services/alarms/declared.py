@@ -49,6 +49,7 @@ class Alarm:
     citation: str = ""
     valid_from: date = SINCE
     enabled: bool = True
+    template: str = "alarm"
 
 
 TIERS = (

@@ -20,7 +20,7 @@ from services.alarms.models import Rule
 from services.alarms.places import applies, places, texts
 from services.audit import trail
 from services.catalog.layer import Layer, registry
-from services.telemetry.devices import measured_layers, visible
+from services.telemetry.devices import measured_layers, present_layers, visible
 from services.telemetry.models import Device
 
 DRY_DAYS = 7
@@ -38,7 +38,7 @@ def rules(principal: Principal) -> list[Rule]:
 
 def layers(principal: Principal) -> list[Layer]:
     """The layers for which a principal may write rules somewhere."""
-    return [layer for layer in measured_layers() if _reach(principal, layer)]
+    return [layer for layer in dict.fromkeys((*measured_layers(), *present_layers())) if _reach(principal, layer)]
 
 
 def may_write(principal: Principal, layer: str, region: str) -> bool:

@@ -245,8 +245,21 @@ SUBJECTS = {
     "flood": _("上报过于频繁"),
     "address": _("从另一地址以同一设备编号连接"),
     "password": _("多次出示错误的访问密码"),
+    "logout": _("设备主动注销"),
+    "closed": _("网络连接断开"),
+    "reported": _("上级设备报告离线"),
+    "video-lost": _("视频信号丢失"),
+    "tamper": _("设备防拆报警"),
+    "disk-full": _("存储设备磁盘满"),
+    "disk-fault": _("存储设备磁盘故障"),
+    "fan-fault": _("存储设备风扇故障"),
+    "too-hot": _("设备高温报警"),
+    "too-cold": _("设备低温报警"),
+    "device-fault": _("设备故障报警"),
 }
-"""What gateways report of devices."""
+"""What gateways report of devices, and how devices left."""
+NOT_HEARD = _("未按时上报")
+"""Why a device that said nothing of its leaving is taken for gone."""
 
 
 class Episode(models.Model):
@@ -343,7 +356,9 @@ class Episode(models.Model):
 
     @property
     def irregularity(self) -> str:
-        """What was reported, or which thing of the module it is about, in words."""
+        """What was reported, how a silent device left, or which thing of the module it is about, in words."""
+        if not self.subject and self.rule.kind == Rule.Kind.SILENCE:
+            return str(NOT_HEARD)
         return str(SUBJECTS.get(self.subject, self.subject))
 
     @property

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import psycopg
 from django.db import transaction
@@ -14,6 +15,7 @@ from services.alarms.models import URGENCY, Act, Deadline, Episode, Report, Rule
 from services.alarms.places import Place, Rules, places
 from services.alarms.resting import put_back
 from services.limits.rows import ZONE, day_of, period_of
+from services.telemetry.devices import DEAF, SILENT
 from services.telemetry.partitions import raw
 
 LOCK = 7_303_100
@@ -44,16 +46,16 @@ def silence(now: datetime, since: datetime | None = None) -> int:
     open_now = {(e.rule_id, e.device_id or 0): e for e in _open(Rule.Kind.SILENCE)}
     changed = 0
     if shortest is not None:
-        before = now - timedelta(minutes=shortest)
-        heard: dict[int, datetime] = dict(link.execute(_SILENT, [before]).fetchall())
-        known = places(heard)
+        given = {"before": now - timedelta(minutes=shortest), "now": now, "times": SILENT, "deaf": DEAF}
+        found = {row.device: row for row in map(Quiet._make, link.execute(_SILENT, given).fetchall())}
+        known = places(found)
         table = Rules(now, rules)
         for device, place in known.items():
-            quiet = now - _began(heard[device], since)
+            quiet = found[device]
             for rule in table.at(place, (Rule.Kind.SILENCE,)):
-                if (rule.pk, device) in open_now or quiet < timedelta(minutes=rule.for_minutes):
+                if (rule.pk, device) in open_now or not quiet.is_alarming(rule, now, since):
                     continue
-                _raise(rule, place, "", heard[device], now)
+                _raise(rule, place, quiet.how, quiet.began, now)
                 changed += 1
     if open_now:
         rows = link.execute(_HEARD, [list({device for _rule, device in open_now})]).fetchall()
@@ -67,8 +69,22 @@ def silence(now: datetime, since: datetime | None = None) -> int:
     return changed
 
 
-def _began(heard: datetime, since: datetime | None) -> datetime:
-    return heard if since is None else max(heard, since)
+class Quiet(NamedTuple):
+    """A device that is not heard: since when, since when that counts, and how it left where it did that."""
+
+    device: int
+    began: datetime
+    counted: datetime
+    patience: timedelta
+    """Three of its own rhythms."""
+    how: str
+
+    def is_alarming(self, rule: Rule, now: datetime, since: datetime | None) -> bool:
+        """Whether it is quiet for long enough. Who left is known to be gone; who is only not heard may be late."""
+        if self.how:
+            return True
+        quiet = now - (self.counted if since is None else max(self.counted, since))
+        return quiet >= max(timedelta(minutes=rule.for_minutes), self.patience)
 
 
 @transaction.atomic
@@ -212,11 +228,22 @@ def _end(episode: Episode, at: datetime) -> None:
     telling.told_of(episode, Act.Kind.ENDED)
 
 
+# Of a device and those behind it that are gone together, the one in front is told of.
 _SILENT = """
-select d.id, coalesce(p.seen_at, d.approved_at, d.created_at) from telemetry_device d
+select d.id, case when s.has_left then p.left_at else s.seen end, greatest(s.seen, l.since, f.connected_at),
+    make_interval(secs => %(times)s * case d.base when 0 then d.interval when 1 then 60 * d.minute_span else 3600 end),
+    case when s.has_left then p.left_how else '' end
+from telemetry_device d
 left join telemetry_presence p on p.device_id = d.id
+left join telemetry_presence f on f.device_id = d.behind_id
+left join telemetry_listening l on l.protocol = d.protocol
+cross join lateral (
+    select coalesce(p.seen_at, d.approved_at, d.created_at) as seen,
+        p.left_at is not null and (d.behind_id is null or p.left_at >= f.connected_at) as has_left
+) s
 where d.state = 'active' and d.feature is not null
-    and coalesce(p.seen_at, d.approved_at, d.created_at) < %s"""
+    and (s.has_left or (s.seen < %(before)s and (l.at is null or l.at > %(now)s - make_interval(secs => %(deaf)s))))
+    and (d.behind_id is null or (f.left_at is null and f.seen_at >= %(before)s))"""
 _HEARD = """
 select d.id, p.seen_at, d.state from telemetry_device d left join telemetry_presence p on p.device_id = d.id
 where d.id = any(%s)"""

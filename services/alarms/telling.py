@@ -14,7 +14,7 @@ from gis.models import code_prefix
 from services.access import gate
 from services.accounts.models import Membership, User
 from services.accounts.roles import Role
-from services.alarms.models import Act, Deadline, Episode, Tier, Told
+from services.alarms.models import NOT_HEARD, SUBJECTS, Act, Deadline, Episode, Rule, Tier, Told
 from services.alarms.places import Place
 from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
@@ -133,7 +133,7 @@ def _live(episode: Episode, act: Act) -> None:
         return
     payload: dict[str, Any] = {
         "id": str(episode.pk), "act": act.pk, "level": episode.level, "state": episode.state,
-        "kind": Act.Kind(act.kind).value, "ended": episode.ended_at is not None,
+        "kind": Act.Kind(act.kind).value, "ended": episode.ended_at is not None, "began": episode.began_at.isoformat(),
     }  # fmt: skip
     if act.kind in ALERTING:
         payload["title"] = [episode.rule.name, *([index.title] if index else [])]
@@ -178,6 +178,11 @@ def _where(episode: Episode, place: Place | None) -> tuple[Any, str]:
     return (gettext_lazy("平台"), "") if episode.device_id is None else ("", "")
 
 
+def _number(episode: Episode) -> str:
+    """The number of the device that is silent; where values are told, nobody asks for it."""
+    return episode.device.number if episode.device and episode.rule.kind == Rule.Kind.SILENCE else ""
+
+
 def _said(episode: Episode, act: Act) -> str:
     """What an act says; where a module warns, with figures and advice: its wording has no place for them."""
     if episode.device_id is not None or act.kind not in (*ALERTING, Act.Kind.ASSIGNED):
@@ -217,6 +222,8 @@ def _notify(
         "title": episode.rule, "name": name, "region": region, "factor": factor or "", "unit": episode.unit,
         "value": None if episode.value is None else round(episode.value, digits), "limit": episode.limit,
         "time": episode.ended_at if act.kind == Act.Kind.ENDED else episode.last_at, "count": episode.count,
+        "began": episode.began_at, "code": _number(episode),
+        "reason": SUBJECTS.get(episode.subject, NOT_HEARD),
         "text": lazy(partial(_said, episode, act), str)(), "person": user or gettext_lazy("系统"),
         "state": Episode.State(episode.state).label,
     }  # fmt: skip

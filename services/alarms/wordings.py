@@ -74,6 +74,28 @@ _WARNINGS = {
 }
 _TEXTS |= {f"warning-{kind}": texts for kind, texts in _WARNINGS.items()}
 
+# Of a device that is silent there is no value to tell, but which one, since when and how it left.
+_SILENCE = {
+    "raised": (
+        ("{title}：{name}", "自 {began} 起离线（{reason}），设备编号 {code}。"),
+        ("{title}: {name}", "Offline since {began} ({reason}), device {code}."),
+    ),
+    "ended": (
+        ("已恢复：{name} {title}", "{time} 恢复在线，自 {began} 起离线，设备编号 {code}。处置状态：{state}。"),
+        ("Over: {name} {title}", "Heard again at {time}, offline since {began}, device {code}. Handling: {state}."),
+    ),
+    "overdue": (
+        ("告警超期未处理：{name} {title}", "{due}已过，自 {began} 起离线，设备编号 {code}，当前状态：{state}。"),
+        ("Alarm overdue: {name} {title}", "{due} has passed; offline since {began}, device {code}, state: {state}."),
+    ),
+    "assigned": (
+        ("请处置：{name} {title}", "{person}将此告警指派给您。自 {began} 起离线，设备编号 {code}。{text}"),
+        ("For you to handle: {name} {title}", "Assigned by {person}. Offline since {began}, device {code}. {text}"),
+    ),
+}
+_TEXTS |= {f"silence-{step}": texts for step, texts in _SILENCE.items()}
+_TEXTS |= {f"silence-{step}": _TEXTS[f"alarm-{step}"] for step in ("rectify", "handled", "reopened", "closed", "false")}
+
 _SMS = {
     "warning-raised": "{level}预警：{name}{title}，{text}。请及时处置。",
     "warning-overdue": "预警超期：{name}{title}，{due}已过，请督促处置。",
@@ -83,6 +105,10 @@ _SMS = {
     "alarm-overdue": "告警超期：{name}{title}，{due}已过，请督促处置。",
     "alarm-rectify": "请限期整改{level}告警：{name}{title}，{due}。",
     "warning-rectify": "请限期整改{level}预警：{name}{title}，{due}。",
+    "silence-rectify": "请限期整改{level}告警：{name}{title}，{due}。",
+    "silence-raised": "{level}告警：{name}{title}，{began}起，设备编号{code}。请及时处置。",
+    "silence-overdue": "告警超期：{name}{title}，{due}已过，请督促处置。",
+    "silence-assigned": "请处置{level}告警：{name}{title}，{began}起，设备编号{code}。",
     "alarm-assigned": "请处置{level}告警：{name}{title}，{factor}{value}{unit}，限值{limit}。",
 }
 

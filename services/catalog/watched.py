@@ -1,7 +1,7 @@
-"""What is watched: the declaration by which the state of a machine finds the columns of its record."""
+"""What devices tell of records: the declarations by which states of machines and outages find their columns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -19,3 +19,13 @@ class Watched:
     def columns(self) -> Mapping[str, str]:
         """Part → field."""
         return {"signal": self.signal, "state": self.state, "at": self.at}
+
+
+@dataclass(frozen=True)
+class Absence:
+    """Columns of a record that is a time in which nothing was heard of its feature: each outage becomes one."""
+
+    began: str
+    ended: str
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Fields that tell such a record from others of its kind, and what is in them then."""

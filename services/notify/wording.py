@@ -25,6 +25,8 @@ VARIABLES = {
     "state": gettext_lazy("状态"),
     "person": gettext_lazy("经办人"),
     "time": gettext_lazy("时间"),
+    "began": gettext_lazy("开始时间"),
+    "reason": gettext_lazy("原因"),
     "due": gettext_lazy("期限"),
     "count": gettext_lazy("数目"),
     "level": gettext_lazy("级别"),

@@ -41,6 +41,8 @@ BY_TOKEN = (Device.Protocol.HTTP, Device.Protocol.MQTT)
 SILENT = 3
 """Intervals without a packet after which a device is offline, but at least ``SHORTEST_SILENCE`` seconds."""
 SHORTEST_SILENCE = 180
+DEAF = 30
+"""Seconds without a word from a gateway after which it hears nobody, and nobody is silent for that."""
 
 
 class Admitted(NamedTuple):
@@ -62,6 +64,8 @@ class Admitted(NamedTuple):
     """Both sealed."""
     version: int | None
     base: int = 0
+    behind_id: int | None = None
+    """The device that speaks for it."""
 
     @property
     def rhythm(self) -> float:
@@ -116,7 +120,8 @@ def heard(link: psycopg.Connection, arrivals: dict[int, tuple[datetime, str]]) -
         link.execute(_HEARD, [devices, times, addresses])
         link.execute(
             "update telemetry_outage o set ended_at = greatest(o.began_at, s.at) from unnest(%s::int4[],"
-            " %s::timestamptz[]) s (device, at) where o.device_id = s.device and o.ended_at is null",
+            " %s::timestamptz[]) s (device, at) join telemetry_presence p on p.device_id = s.device and p.online"
+            " where o.device_id = s.device and o.ended_at is null",
             [devices, times],
         )
 
@@ -124,7 +129,9 @@ def heard(link: psycopg.Connection, arrivals: dict[int, tuple[datetime, str]]) -
 def mark_silent(link: psycopg.Connection, now: datetime | None = None) -> list[int]:
     """Set devices offline that were not heard for too long, each with an outage from when it was; returns them."""
     with link.transaction():
-        rows = link.execute(_SILENT, {"now": now or timezone.now(), "times": SILENT, "least": SHORTEST_SILENCE})
+        rows = link.execute(
+            _SILENT, {"now": now or timezone.now(), "times": SILENT, "least": SHORTEST_SILENCE, "deaf": DEAF}
+        )
         return [device for (device,) in rows.fetchall()]
 
 
@@ -148,9 +155,15 @@ def pending(principal: Principal) -> QuerySet[Device]:
 
 
 def device_layers() -> list[Layer]:
-    """The layers whose features may have devices: those with columns that devices feed, and those that move."""
+    """The layers whose features may have devices: those with columns that devices feed, that move, or are present."""
     measured = measured_layers()
-    return [layer for layer in registry if layer in measured or getattr(layer.model, "moves", None)]
+    known = ("moves", "presence")
+    return [layer for layer in registry if layer in measured or any(getattr(layer.model, n, None) for n in known)]
+
+
+def present_layers() -> list[Layer]:
+    """The layers whose features are online or offline as their devices are."""
+    return [layer for layer in registry if getattr(layer.model, "presence", None)]
 
 
 def measured_layers() -> list[Layer]:
@@ -193,6 +206,19 @@ def approve(principal: Principal, pk: int, feature: UUID) -> Device:
         principal, "approve device", device, {"state": [before[0], device.state], "feature": [before[1], str(feature)]}
     )
     return device
+
+
+@transaction.atomic
+def approve_behind(principal: Principal, pk: int) -> int:
+    """Approve what waits behind a device and has the number of a feature that the principal may change; how many."""
+    front = _changeable(principal, pk)
+    waiting = {row.number: row for row in front.channels.filter(state=Device.State.PENDING)}
+    features = gate.restrict_index(principal, device_layers(), "change").filter(code__in=list(waiting))
+    taken = set(Device.objects.filter(feature__in=features.values("pk")).values_list("feature", flat=True))
+    found = [row for row in features.order_by("pk").only("pk", "code") if row.pk not in taken]
+    for feature in found:
+        approve(principal, waiting[feature.code].pk, feature.pk)
+    return len(found)
 
 
 @transaction.atomic
@@ -306,18 +332,27 @@ insert into telemetry_presence as p (device_id, seen_at, connected_at, address, 
 select s.device, s.at, s.at, s.address, true, 0
 from unnest(%s::int4[], %s::timestamptz[], %s::text[]) s (device, at, address)
 join telemetry_device d on d.id = s.device
+-- What was said before it left does not bring it back.
+left join telemetry_presence q on q.device_id = s.device and q.left_at >= s.at and q.left_at <= now()
+where q.device_id is null
 on conflict (device_id) do update set address = excluded.address,
     -- A time that is still to come was written by a clock that has been set back since (F13).
     seen_at = greatest(case when p.seen_at <= now() then p.seen_at end, excluded.seen_at),
-    connected_at = case when p.online then p.connected_at else excluded.connected_at end, online = true"""
+    connected_at = case when p.online then p.connected_at else excluded.connected_at end, online = true,
+    left_at = null, left_how = ''"""
 _SILENT = """
 with ahead as (
     -- Heard by a clock that has been set back since (F13): silence counts from now.
     update telemetry_presence set seen_at = %(now)s where online and seen_at > %(now)s + interval '5 minutes'
 ), silent as (
-    update telemetry_presence p set online = false from telemetry_device d
-    where d.id = p.device_id and p.online and p.seen_at < %(now)s - make_interval(secs => greatest(%(least)s,
-        %(times)s * case d.base when 0 then d.interval when 1 then 60 * d.minute_span else 3600 end))
+    update telemetry_presence p set online = false
+    from telemetry_device d left join telemetry_listening l on l.protocol = d.protocol
+    cross join lateral (
+        select %(now)s - make_interval(secs => greatest(%(least)s,
+            %(times)s * case d.base when 0 then d.interval when 1 then 60 * d.minute_span else 3600 end)) as at
+    ) bar
+    where d.id = p.device_id and p.online and p.seen_at < bar.at
+        and (l.at is null or (l.since < bar.at and l.at > %(now)s - make_interval(secs => %(deaf)s)))
     returning p.device_id, p.seen_at
 ), noted as (
     insert into telemetry_outage (device_id, began_at) select device_id, seen_at from silent on conflict do nothing

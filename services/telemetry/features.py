@@ -2,7 +2,8 @@
 
 A column says what it holds with ``Quantity(…, factor="a34002")``, the layer's ``time`` when it was measured. A feature
 model with ``presence = (online, offline)`` has those two states set by whether its devices are heard; any other state
-is somebody's judgement and stays. Records that are ``watched`` get the states of their machines.
+is somebody's judgement and stays. Where its devices measure nothing, ``time`` says when they were last heard. Records
+that are ``watched`` get the states of their machines, those with an ``absence`` the outages.
 """
 
 from datetime import datetime, timedelta
@@ -12,8 +13,8 @@ import psycopg
 from psycopg import sql
 
 from services.catalog.layer import Layer
-from services.telemetry import machines, partitions
-from services.telemetry.devices import measured_layers
+from services.telemetry import absences, machines, partitions
+from services.telemetry.devices import measured_layers, present_layers
 
 SCALES = {
     ("L/s", "m³/h"): 3.6,
@@ -40,13 +41,15 @@ def write(link: psycopg.Connection | None = None, since: datetime | None = None)
     """
     link = link or partitions.raw()
     changed = 0
-    for layer in measured_layers():
+    measured, present = measured_layers(), present_layers()
+    for layer in dict.fromkeys((*measured, *present)):
         with link.transaction():
-            if query := _values(link, layer, since):
+            if layer in measured and (query := _values(link, layer, since)):
                 changed += link.execute(*query).rowcount
-            if getattr(layer.model, "presence", None):
+            if layer in present:
                 changed += link.execute(*_states(layer, since)).rowcount
     machines.write(link, since)
+    absences.write(link, since)
     return changed
 
 
@@ -92,10 +95,19 @@ def _values(
 
 def _states(layer: Layer, since: datetime | None) -> tuple[sql.Composed, dict[str, Any]]:
     online, offline = layer.model.presence  # type: ignore[attr-defined]
-    names = {"table": sql.Identifier(layer.model._meta.db_table)}
+    state = sql.SQL("case when f.state in (%(online)s, %(offline)s) then v.state else f.state end")
+    new: dict[str, sql.Composable] = {"state": state}
+    if (time := _time(layer)) is not None and not columns(layer):
+        new[time] = sql.SQL("greatest(f.{}, v.seen_at)").format(sql.Identifier(time))
+    comma = sql.SQL(", ")
+    query = sql.SQL(_STATES).format(
+        table=sql.Identifier(layer.model._meta.db_table),
+        sets=comma.join(sql.SQL("{} = {}").format(sql.Identifier(name), value) for name, value in new.items()),
+        old=comma.join(sql.SQL("f.{}").format(sql.Identifier(name)) for name in new), new=comma.join(new.values()),
+    )  # fmt: skip
     # Silence is noticed later than it begins.
     before = since - timedelta(days=1) if since else None
-    return sql.SQL(_STATES).format(**names), {"online": str(online), "offline": str(offline), "since": before}
+    return query, {"online": str(online), "offline": str(offline), "since": before}
 
 
 def _time(layer: Layer) -> str | None:
@@ -117,11 +129,12 @@ update {table} f set {sets} from (
 ) v
 where f.id = v.feature and ({old}) is distinct from ({new})"""
 _STATES = """
-update {table} f set state = case when v.online then %(online)s else %(offline)s end from (
-    select d.feature, bool_or(p.online) as online
+update {table} f set {sets} from (
+    select d.feature, case when bool_or(p.online) then %(online)s else %(offline)s end as state,
+        max(p.seen_at) as seen_at
     from telemetry_device d join telemetry_presence p on p.device_id = d.id
     where d.feature is not null and d.state = 'active'
-        and (%(since)s::timestamptz is null or p.seen_at >= %(since)s)
+        and (%(since)s::timestamptz is null or greatest(p.seen_at, p.left_at) >= %(since)s)
     group by d.feature
 ) v
-where f.id = v.feature and f.state = case when v.online then %(offline)s else %(online)s end"""
+where f.id = v.feature and ({old}) is distinct from ({new})"""

@@ -57,8 +57,12 @@ class Device(models.Model):
         JT808 = "jt808", "JT/T 808"
         MQTT = "mqtt", "MQTT"
         HTTP = "http", "HTTP"
+        GB28181 = "gb28181", "GB/T 28181"
         FEED = "feed", _("数据接口")
         PHONE = "phone", _("手机")
+
+    BY_PASSWORD = (Protocol.HJ212, Protocol.GB28181)
+    """Protocols whose devices show a password."""
 
     class State(models.TextChoices):
         """Only an active device is stored and acknowledged."""
@@ -87,11 +91,15 @@ class Device(models.Model):
         END = "end", _("时段结束")
 
     id = models.AutoField(primary_key=True)
-    protocol = models.CharField(_("协议"), max_length=5, choices=Protocol.choices)
-    number = models.CharField(_("设备编号"), max_length=32, help_text=_("MN号、终端手机号或设备标识。"))
+    protocol = models.CharField(_("协议"), max_length=8, choices=Protocol.choices)
+    number = models.CharField(_("设备编号"), max_length=32, help_text=_("MN号、终端手机号、国标编码或设备标识。"))
     name = models.CharField(_("名称"), max_length=100, blank=True)
     # No foreign key: features are rows of any layer, and a device outlives the feature it was bound to.
     feature = models.UUIDField(_("所属要素"), null=True, blank=True, db_index=True)
+    behind = models.ForeignKey(
+        "self", models.SET_NULL, verbose_name=_("上级设备"), null=True, blank=True, editable=False,
+        related_name="channels", help_text=_("由该设备代为上报，例如录像机之于其通道。"),
+    )  # fmt: skip
     state = models.CharField(_("状态"), max_length=7, choices=State.choices, default=State.PENDING)
     secret = models.CharField(_("令牌或鉴权码摘要"), max_length=128, blank=True)
     # Sealed and no digest: commands to a device carry it, and a change of the installation's secret keeps it.
@@ -139,9 +147,9 @@ class Device(models.Model):
         return self.name or self.number
 
     def clean(self) -> None:
-        """Every unit is one in which its factor can be sent; a password is of HJ 212."""
-        if self.password and self.protocol != self.Protocol.HJ212:
-            raise ValidationError({"password": _("只有HJ 212设备使用访问密码。")})
+        """Every unit is one in which its factor can be sent; a password is of a protocol that has one."""
+        if self.password and self.protocol not in self.BY_PASSWORD:
+            raise ValidationError({"password": _("只有HJ 212和GB/T 28181设备使用访问密码。")})
         if not isinstance(self.units, dict):
             raise ValidationError({"units": _("须为因子编码到单位的对照。")})
         wrong = [f"{factor}: {unit}" for factor, unit in self.units.items() if not units.fits(factor, unit)]
@@ -160,6 +168,8 @@ class Presence(models.Model):
     address = models.CharField(_("来源地址"), max_length=45, blank=True)
     online = models.BooleanField(_("在线"), default=False)
     refused = models.PositiveIntegerField(_("拒收次数"), default=0)
+    left_at = models.DateTimeField(_("断开时间"), null=True)
+    left_how = models.CharField(_("断开方式"), max_length=8, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("在线情况")
@@ -167,6 +177,40 @@ class Presence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.device_id} {self.seen_at}"
+
+
+class Registration(models.Model):
+    """Where a device that registers for a time is reached: a gateway that starts anew knows it by this."""
+
+    device = models.OneToOneField(
+        Device, models.CASCADE, verbose_name=_("设备"), primary_key=True, related_name="registration"
+    )
+    address = models.CharField(_("来源地址"), max_length=45)
+    port = models.PositiveIntegerField(_("端口"))
+    transport = models.CharField(_("传输方式"), max_length=3)
+    until = models.DateTimeField(_("有效期至"))
+
+    class Meta:
+        verbose_name = _("设备注册")
+        verbose_name_plural = _("设备注册")
+
+    def __str__(self) -> str:
+        return f"{self.device_id} {self.address}:{self.port}"
+
+
+class Listening(models.Model):
+    """Since when a gateway has listened for devices of a protocol, and until when: nobody is silent for a deaf one."""
+
+    protocol = models.CharField(_("协议"), max_length=8, primary_key=True)
+    since = models.DateTimeField(_("开始接收"))
+    at = models.DateTimeField(_("最近接收"))
+
+    class Meta:
+        verbose_name = _("网关值守")
+        verbose_name_plural = _("网关值守")
+
+    def __str__(self) -> str:
+        return f"{self.protocol} {self.since}"
 
 
 class Outage(models.Model):

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 ROOT: Path = settings.ROOT
-FAULTS = [f"F{number:02}" for number in range(1, 36)]
+FAULTS = [f"F{number:02}" for number in range(1, 37)]
 INVARIANTS = ["I1", "I2", "I3", "I4"]
 NAMED = re.compile(r"(?<![a-z0-9])([fi]\d{1,2})(?![a-z0-9])")
 

@@ -15,7 +15,7 @@ import pytest
 from tests.ingest.gateways.boxes import free_port, listens, until
 from tests.ingest.gateways.machine import Machine
 
-PORTS = ("PORT", "LIVE_PORT", "HJ212_PORT", "JT808_PORT", "HTTP_PORT", "MQTT_PORT")
+PORTS = ("PORT", "LIVE_PORT", "HJ212_PORT", "JT808_PORT", "HTTP_PORT", "MQTT_PORT", "GB28181_PORT")
 PROGRAMS = (
     "gateway", "telemetry", "alarms", "surfaces", "notify", "subscriptions", "watch", "live", "web", "worker",
     "background",

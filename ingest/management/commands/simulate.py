@@ -12,9 +12,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from ingest.gateways import jt808
+from ingest.gateways import gb28181, jt808
 from ingest.gateways.hj212 import PORT
-from ingest.simulators import city, connected, fleet, past, works
+from ingest.simulators import cameras, city, connected, fleet, past, works
 from ingest.simulators.hj212 import Fault, Told
 from ingest.simulators.witness import Witness
 from services.catalog.models import FeatureIndex
@@ -38,7 +38,8 @@ class Command(BaseCommand):
     """Play every registered device whose password is that of the demo city, until SIGTERM."""
 
     help = (
-        "Play the demo city's HJ 212 devices and JT/T 808 terminals: they connect, measure, send, fail and fill gaps."
+        "Play the demo city's HJ 212 devices, JT/T 808 terminals and GB/T 28181 cameras: they connect, measure, send, "
+        "fail and fill gaps. SIGUSR1 disconnects a camera, and once more brings it back."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -64,6 +65,12 @@ class Command(BaseCommand):
         parser.add_argument("--history", type=float, default=0, help="hours of their past that they send first")
         parser.add_argument("--past", type=int, default=0, help="hours that devices registered now have behind them")
         parser.add_argument("--jt808-port", type=int, default=jt808.PORT)
+        parser.add_argument("--ipc", type=int, default=0, help="cameras that speak GB/T 28181 for themselves")
+        parser.add_argument("--nvr", type=int, default=0, help="recorders with some cameras behind each")
+        parser.add_argument(
+            "--outage", default="", metavar="NUMBER", help="which one SIGUSR1 disconnects; else the first"
+        )
+        parser.add_argument("--gb28181-port", type=int, default=gb28181.PORT)
         parser.add_argument(
             "--existing-port", type=int, default=0, help="where an existing system is to be pulled from"
         )
@@ -103,8 +110,14 @@ class Command(BaseCommand):
             Witness(number, token, options["web"].rstrip("/"), options["memory"] / number)
             for number, token in witnesses(options["boxes"], options["every"]).items()
         ]
-        self.stdout.write(f"{len(devices)} devices, {len(trucks)} terminals, {len(boxes)} boxes")
-        living: dict[int, list[Any]] = {options["port"]: devices, options["jt808_port"]: trucks}
+        units = cameras.units(options["ipc"], options["nvr"], options["password"], told, steady=options["steady"])
+        self.stdout.write(
+            f"{len(devices)} devices, {len(trucks)} terminals, {len(units)} cameras and recorders, {len(boxes)} boxes"
+        )
+        living: dict[int, list[Any]] = {
+            options["port"]: devices, options["jt808_port"]: trucks, options["gb28181_port"]: units,
+        }  # fmt: skip
+        self.toggle = cameras.outage(units, options["outage"], self.stdout.write)
         with suppress(asyncio.CancelledError):
             asyncio.run(self._live(told, options["host"], living, [box.run(options["every"]) for box in boxes]))
 
@@ -114,6 +127,8 @@ class Command(BaseCommand):
         living = asyncio.gather(*(city.live(some, host, port) for port, some in devices.items()), *others)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, living.cancel)
+        if self.toggle is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self.toggle)
         reporting = asyncio.create_task(self._report(told))
         try:
             await living
