@@ -27,6 +27,7 @@ from services.charts.dimensions import Dimension
 from services.charts.models import Product
 from services.charts.sources import Source
 from services.charts.spec import Spec
+from services.export.columns import in_unit
 from services.search.filters import parse, widgets
 
 FILTER = "f-"
@@ -103,6 +104,12 @@ def _sent(post: QueryDict) -> Spec:
         "colors": post.getlist("color"),
     }  # fmt: skip
     settings = specs.read(values)
+    if post.get("was") not in (None, settings.source):
+        # Fields of one source that another has as well mean something else there.
+        usual = Spec()
+        settings = replace(
+            settings, **{name: getattr(usual, name) for name in ("measure", "by", "series", "clock", "cql")}
+        )
     return _warmed(settings) if post.get("was-kind") != settings.kind else settings
 
 
@@ -176,7 +183,7 @@ def _controls(principal: Principal, source: Source, settings: Spec) -> dict[str,
     return {
         "settings": settings, "source": source,
         "forms": _options(specs.FORMS[kind], form),
-        "measures": [(m.token, f"{m.label} ({m.unit})" if m.unit else m.label, m.token == settings.measure)
+        "measures": [(m.token, in_unit(m.label, m.unit), m.token == settings.measure)
                      for m in source.measures.values()],
         "bys": _dimensions(specs.groups(settings, source), settings.by),
         "seconds": _dimensions(specs.second(settings, source), settings.series),

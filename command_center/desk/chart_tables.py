@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import signed_in, visitor
+from gis.models import Region
 from ingest.files import delimited, uploads
 from ingest.files.source import Source
 from services.access.errors import Conflict, Invalid, TooLarge
@@ -56,8 +57,9 @@ def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A table with the kinds of its columns and its first lines."""
     table = tables.fetch(visitor(request), pk)
     lines = Row.objects.filter(table=table).order_by("number")[:SHOWN].values_list("cells", flat=True)
+    kinds = [kind for _label, kind in table.columns]
     context = {
-        "table": table, "lines": list(lines),
+        "table": table, "lines": _readable(kinds, list(lines)),
         "columns": [(label, kind, KINDS.get(kind, kind)) for label, kind in table.columns],
     }  # fmt: skip
     return render(request, "desk/chart_table.html", context)
@@ -70,6 +72,21 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     tables.delete(visitor(request), pk)
     messages.success(request, _("表格已删除。"))
     return HttpResponseRedirect(reverse("desk-chart-tables"))
+
+
+def _readable(kinds: list[str], lines: list[list[Any]]) -> list[list[Any]]:
+    """The cells as a person reads them: regions by name, days without midnight."""
+    codes = {cell for line in lines for kind, cell in zip(kinds, line, strict=True) if kind == "region" and cell}
+    regions = dict(Region.objects.filter(code__in=codes).values_list("code", "name"))
+    return [
+        [
+            regions.get(cell, cell) if kind == "region"
+            else str(cell).removesuffix(" 00:00:00") if kind == "date" and cell
+            else cell
+            for kind, cell in zip(kinds, line, strict=True)
+        ]
+        for line in lines
+    ]  # fmt: skip
 
 
 def _taken(principal: Principal, request: HttpRequest) -> Table:

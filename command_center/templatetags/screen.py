@@ -112,6 +112,12 @@ def item(mapping: Any, key: Any) -> Any:
 
 
 @register.filter
+def item_at(some: Any, place: int) -> Any:
+    """The item at a place of a list."""
+    return some[place]
+
+
+@register.filter
 def total(numbers: Any) -> int:
     """The sum of some numbers."""
     return sum(numbers)

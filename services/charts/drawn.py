@@ -16,6 +16,7 @@ from services.charts.dimensions import LEVELS
 from services.charts.figures import Figure
 from services.charts.models import Product
 from services.charts.names import OTHERS
+from services.export.columns import in_unit
 
 MOST_SHAPES = 400
 SMOOTH = 6
@@ -59,15 +60,14 @@ def with_shapes(made: Plain) -> Plain:
 
 def table(made: Plain) -> tuple[list[str], list[list[Any]]]:
     """Headings and lines with the very values that are drawn; of two that are compared also how they differ."""
-    unit = f" ({made['unit']})" if made["unit"] else ""
-    series = made["series"]
+    unit, series = made["unit"], made["series"]
     single = len(series) == 1 and not series[0]["key"]
-    headings = [made["by"], *(f"{made['measure'] if single else line['label']}{unit}" for line in series)]
+    headings = [made["by"], *(in_unit(made["measure"] if single else line["label"], unit) for line in series)]
     lines = [
         [group["label"], *(numbers[n] for numbers in made["values"])] for n, group in enumerate(made["groups"])
     ]  # fmt: skip
     if made["kind"] == Kind.COMPARATIVE and len(series) == 2:
-        headings += [_("差值") + unit, _("变化率 (%)")]
+        headings += [in_unit(_("差值"), unit), in_unit(_("变化率"), "%")]
         for line in lines:
             one, other = line[1:3]
             known = one is not None and other is not None

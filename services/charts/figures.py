@@ -144,6 +144,7 @@ def _arranged(
         found = [row for row in found if row[1] is not None]
     lines = _series(principal, source, spec, found, series, measure)
     kept = {group.key for group in lines}
+    beside = len({row[1] or "" for row in found} - kept) if series is not None and not spec.chosen else 0
     if series is not None:
         found = [row for row in found if (row[1] or "") in kept]
     cells: dict[tuple[str, str], tuple[int, Number]] = {(row[0] or "", row[1] or ""): row[2:] for row in found}
@@ -162,7 +163,7 @@ def _arranged(
             numbers.append(sum((cells.get((g.key, line.key), (0, None))[1] or 0) for g in rest))
     made = Figure(
         spec, measure.label, spec.unit or measure.unit, measure.digits, by.label, shown, lines, values,
-        sum(row[2] for row in found),
+        sum(row[2] for row in found), notes=[_("另有 %d 个系列没有显示。") % beside] if beside else [],
     )  # fmt: skip
     return made, len(rest)
 
@@ -208,7 +209,7 @@ def _zero(value: Number, measure: Measure) -> Number:
 
 
 def _notes(spec: Spec, made: Figure, hidden: int, measure: Measure) -> list[str]:
-    found = []
+    found = list(made.notes)
     if hidden and not measure.adds_up:
         found.append(_("另有 %d 组没有显示。") % hidden)
     if measure.aggregate == "level":

@@ -218,6 +218,25 @@ def test_too_many_groups_are_refused_before_they_are_drawn(who: People, monkeypa
         made(who["admin"], "layer:projects", by="region:county")
 
 
+def test_what_takes_too_long_is_ended_with_a_sentence(who: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "SECONDS", 0.05)
+    monkeypatch.setitem(figures.AGGREGATES, "count", "count(pg_sleep(5))")
+    with pytest.raises(TooLarge, match="没有完成"):
+        made(who["admin"], "layer:projects", by="state")
+    monkeypatch.undo()
+    assert made(who["admin"], "layer:projects", by="state").total == Project.objects.count()
+
+
+def test_series_beyond_those_that_can_be_told_apart_are_said_to_be_missing(
+    who: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "MOST_SERIES", 3)
+    figure = made(who["admin"], "layer:projects", by="state", series="region:county")
+    counties = Project.objects.values("region__code").count()
+    assert len(figure.series) == 3 and counties > 3
+    assert any("系列" in note for note in figure.notes)
+
+
 def test_the_number_of_queries_does_not_grow_with_the_rows(who: People) -> None:
     def queries(source: str, **settings: Any) -> int:
         with CaptureQueriesContext(connection) as seen:

@@ -38,7 +38,14 @@ export function heightOf(drawing: Drawing): number {
 /** The whole option. */
 export function options(drawing: Drawing, way: Way = {}): EChartsCoreOption {
   const colours = ink(way.paper);
-  return { ...shared(drawing, way, colours), ...body(drawing, way, colours) };
+  const shown = byNight(drawing, way);
+  return { ...shared(shown, way, colours), ...body(shown, way, colours) };
+}
+
+/** On a dark ground the highest class is the lightest, so that it stands out there as well; the legend says so. */
+function byNight(drawing: Drawing, way: Way): Drawing {
+  const dark = document.documentElement.dataset.bsTheme === "dark" && !way.paper;
+  return dark ? { ...drawing, ramp: [...drawing.ramp].reverse() } : drawing;
 }
 
 function body(drawing: Drawing, way: Way, colours: Ink): EChartsCoreOption {
