@@ -212,6 +212,11 @@ def test_a_line_of_the_log_that_is_none_or_of_another_database_is_passed_over() 
     assert [(each.kind, each.statement) for each in events(lines, "zhutu", {})] == [
         (Kind.DDL, "CREATE ROLE x"), (Kind.DDL, "drop table a")
     ]  # fmt: skip
+    month = rb"create table \"telemetry_reading_202401\" (like \"telemetry_reading\" including all)"
+    platform = (line % (b"zhutu", month)).replace(b'"psql"', b'"zhutu web"')
+    assert (
+        list(events([platform], "zhutu", {})) == [] and len(list(events([line % (b"zhutu", month)], "zhutu", {}))) == 1
+    )
 
 
 def test_a_log_that_cannot_be_read_is_said(db: None, settings: Any, tmp_path: Any) -> None:
