@@ -100,6 +100,7 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
     ]
     return [
         ("desk-alarms", "alert-triangle", _("告警中心")),
+        ("desk-lights", "traffic-lights", _("红绿灯预警")),
         *(air if gate.may(principal, registry.by_key["monitors"]) else []),
         ("desk-readings", "table", _("历史数据")),
         ("desk-compare", "chart-line", _("多点对比")),

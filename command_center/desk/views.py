@@ -19,6 +19,7 @@ from services.access.errors import Invalid
 from services.access.principal import Principal
 from services.audit.models import Entry
 from services.catalog.layer import Layer, registry
+from services.indicators import reading
 from services.panels import panel as panels
 from services.panels.listing import SIZES, Listing, listing
 from services.positions.features import moving_layers
@@ -167,6 +168,7 @@ def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
         "values": [value for value in opened.values if value.label not in above],
         "measured": bool(columns(layer)),
         "alarmed": bool(columns(layer)) or layer in present_layers(),
+        "lights": not principal.is_public and reading.watched(layer.key),
         "windy": roses.DIRECTION in columns(layer),
         "moves": layer in moving_layers(),
         "manage": _managing(layer, opened),

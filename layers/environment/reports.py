@@ -1,27 +1,33 @@
 """The weekly dust ranking of sites, the ledger of exceedances, how units answer orders to remedy them,
 and what stands in areas under control."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from layers.environment import flows
-from layers.environment.models import RemediationOrder
+from layers.environment.models import Monitor, RemediationOrder
 from layers.environment.rules import DUST_SCORE, GOOD_PM10, PM10, PM25, TSP, dust_score, good_pm10
 from services.access import gate
 from services.access.principal import Principal
 from services.alarms import actions as alarms
 from services.alarms.listing import UNFINISHED
+from services.alarms.models import Episode
 from services.catalog.layer import registry
 from services.catalog.models import Feature, FeatureIndex
+from services.indicators.declared import Declared
+from services.indicators.models import Indicator
+from services.indicators.numbers import Number
 from services.limits.ledger import Judged, Ledger
 from services.limits.statistics import statistics
+from services.telemetry.models import Presence
 from services.telemetry.reports import Heading, Line, Period, Report, Sheet, register
 from services.telemetry.spans import Span
 
@@ -324,3 +330,64 @@ with seen as ({seen})
 select a.id, count(*), count(*) filter (where s.state = any(%s) and s.due_at < %s)
 from seen s join environment_monitor m on m.id = s.monitor_id
 join environment_controlarea a on ST_Covers(a.geom, m.geom) where a.id = any(%s) group by a.id"""
+
+
+def monitor_alarms(now: datetime) -> Mapping[UUID, float | None]:
+    """Project → how many alarms of its monitors are not closed."""
+    rows = Episode.objects.filter(state__in=UNFINISHED, withdrawn=False, device__isnull=False)
+    counted = dict(rows.values_list("feature").annotate(n=Count("pk")).order_by())
+    found: dict[UUID, float | None] = {}
+    for monitor, project in Monitor.objects.filter(pk__in=counted, project__isnull=False).values_list("pk", "project"):
+        if project is not None:
+            found[project] = (found.get(project) or 0.0) + counted[monitor]
+    return found
+
+
+def days_silent(now: datetime) -> Mapping[UUID, float | None]:
+    """Project → for how many days its monitors have sent nothing: the longest of them."""
+    seen = dict(Presence.objects.exclude(seen_at=None).values_list("device__feature", "seen_at"))
+    found: dict[UUID, float | None] = {}
+    rows = Monitor.objects.filter(pk__in=[key for key in seen if key], project__isnull=False)
+    for monitor, project in rows.values_list("pk", "project"):
+        days = max(0.0, (now - seen[monitor]) / timedelta(days=1))
+        if project is not None:
+            found[project] = round(max(found.get(project) or 0.0, days), 1)
+    return found
+
+
+def orders_late(now: datetime) -> Mapping[UUID, float | None]:
+    """Project → how many orders to remedy wait for an answer beyond their day."""
+    rows = RemediationOrder.objects.filter(
+        state__in=RemediationOrder.WAITING, due_at__lt=now, monitor__project__isnull=False
+    )
+    counted = rows.values_list("monitor__project").annotate(n=Count("pk")).order_by()
+    return {project: float(n) for project, n in counted if project}
+
+
+NUMBERS = (
+    Number("monitor_alarms", gettext_lazy("监测点未办结告警数"), "projects", monitor_alarms),
+    Number("days_silent", gettext_lazy("监测点未上报天数"), "projects", days_silent, otherwise=None),
+    Number("orders_late", gettext_lazy("逾期未回复的整改单数"), "projects", orders_late),
+)
+INDICATORS = (
+    Declared(
+        "monitor-alarms", gettext_noop("扬尘噪声告警未办结数"), "projects", "monitor_alarms", 0, 3,
+        "督促工地确认并处置告警。", "约谈施工单位，必要时责令停工整改。",
+        "Have the site acknowledge and handle its alarms.",
+        "Summon the contractor; order work to stop where needed.",
+        "本平台初始值", gettext_noop("条"), Indicator.Kind.ENVIRONMENT.value,
+    ),
+    Declared(
+        "days-silent", gettext_noop("扬尘噪声数据中断天数"), "projects", "days_silent", 0.5, 2,
+        "联系运营单位检查设备供电和网络。", "责令限期恢复监测，期间加密现场巡查。",
+        "Have the operator check power and network of the device.",
+        "Order monitoring to be restored; inspect more often until then.",
+        "本平台初始值", gettext_noop("天"), Indicator.Kind.ENVIRONMENT.value,
+    ),
+    Declared(
+        "orders-late", gettext_noop("逾期未回复整改单数"), "projects", "orders_late", 0, 1,
+        "催办责任单位回复整改单。", "上报主管部门并记入诚信评价。",
+        "Urge the unit in charge to answer.", "Report to the bureau and enter it in the credit record.",
+        "本平台初始值", gettext_noop("份"), Indicator.Kind.MANAGEMENT.value,
+    ),
+)  # fmt: skip

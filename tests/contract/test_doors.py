@@ -101,6 +101,8 @@ MEASURED = {
     "desk/reports/editions", "desk/reports/editions/<uuid:pk>", "desk/reports/editions/<uuid:pk>/export",
     "desk/reports/editions/<uuid:pk>/renew", "desk/reports/editions/<uuid:pk>/delete",
     "desk/alarms", "desk/alarms/badge", "desk/alarms/overview", "desk/tiers", "desk/tiers/<slug:level>",
+    "desk/lights", "desk/indicators", "desk/indicators/new", "desk/indicators/evaluate", "desk/indicators/<int:pk>",
+    "desk/<slug:key>/<uuid:pk>/lights",
     "desk/rules/<int:pk>/deadlines",
     "desk/alarms/export", "desk/alarms/acknowledge",
     "desk/alarms/<uuid:pk>", "desk/alarms/<uuid:pk>/people", "desk/alarms/<uuid:pk>/<slug:name>",

@@ -35,6 +35,7 @@ from services.audit.models import Rule as AuditRule  # noqa: E402
 from services.catalog.layer import registry  # noqa: E402
 from services.feeds.models import Run, Source  # noqa: E402
 from services.fences.models import Fence  # noqa: E402
+from services.indicators import evaluate as lights  # noqa: E402
 from services.operations import keeping, logs, receiving  # noqa: E402
 from services.operations.models import Block, Job, Rise  # noqa: E402
 from services.positions import legs  # noqa: E402
@@ -233,6 +234,7 @@ def main() -> None:
     Surface.objects.filter(key__in=("pm10", "pm25")).update(active=True, cell_m=2000)
     Surface.objects.exclude(key__in=("pm10", "pm25")).update(active=False)
     call_command("surfaces", once=True)
+    lights.evaluate(now)
     making.plan(now)
     for _edition in range(4):
         making.make(now)
