@@ -12,7 +12,7 @@ from gis.models import Region
 from services.access import gate
 from services.access.principal import Principal
 from services.charts import colours, sources
-from services.charts.dimensions import LEVELS
+from services.charts.dimensions import FEATURE, LEVELS, PLACE
 from services.charts.figures import Figure
 from services.charts.models import Product
 from services.charts.names import OTHERS
@@ -83,12 +83,9 @@ def _places(principal: Principal, figure: Figure) -> list[list[float] | None]:
     by = spec.by.partition(":")[0]
     keys = [group.key for group in figure.groups]
     found: dict[str, list[float]] = {}
-    if by == "@place":
-        for key in keys:
-            lon, lat = (float(part) for part in key.split(",")) if key else (999.0, 999.0)
-            if -180 <= lon <= 180 and -90 <= lat <= 90:
-                found[key] = [lon, lat]
-    elif by == "@feature" and source is not None:
+    if by == PLACE:
+        found = {key: place for key in keys if (place := _lonlat(key)) is not None}
+    elif by == FEATURE and source is not None:
         inside = Func(F("geom"), function="ST_PointOnSurface", output_field=GeometryField())
         x, y = (Func(inside, function=name, output_field=FloatField()) for name in ("ST_X", "ST_Y"))
         rows = gate.restrict_index(principal, [source]).filter(pk__in=[key for key in keys if key])
@@ -99,6 +96,15 @@ def _places(principal: Principal, figure: Figure) -> list[list[float] | None]:
         by_code = {code: [place.x, place.y] for code, place in regions if place is not None}
         found = {key: by_code[code] for key, code in whole.items() if code in by_code}
     return [found.get(key) for key in keys]
+
+
+def _lonlat(key: str) -> list[float] | None:
+    """The place that a table wrote down; None where a half of it is missing or there is no such place."""
+    try:
+        lon, lat = (float(part) for part in key.split(","))
+    except ValueError:
+        return None
+    return [lon, lat] if -180 <= lon <= 180 and -90 <= lat <= 90 else None
 
 
 def _shapes(keys: list[str], level: str) -> Plain:

@@ -308,3 +308,22 @@ def test_a_number_of_the_table_opens_the_list_that_it_counts(who: People) -> Non
         assert counted == number
     late = chart(who["owner"], cql="state = 'active'")
     assert '<td class="number"><a' not in there.get(f"/desk/charts/{late.pk}").content.decode()
+
+
+def test_a_chart_and_its_form_ask_no_more_for_more_rows(who: People) -> None:
+    saved = chart(who["owner"], series="region:county", form="stack")
+
+    def queries(door: str) -> int:
+        there = client("owner")
+        there.get(door)
+        with CaptureQueriesContext(connection) as seen:
+            assert there.get(door).status_code == 200
+        return len(seen)
+
+    doors = (f"/desk/charts/{saved.pk}", f"/desk/charts/{saved.pk}/edit", f"/desk/charts/{saved.pk}/data.json")
+    few = [queries(door) for door in doors]
+    states = [state for state, _label in Project.State.choices]
+    Project.objects.bulk_create(
+        Project(code=f"MEHR-{n}", name=f"Mehr {n}", region_id=HOME, state=states[n % len(states)]) for n in range(100)
+    )
+    assert [queries(door) for door in doors] == few

@@ -293,3 +293,18 @@ def test_an_own_table_is_read_by_the_kinds_of_its_columns(who: People) -> None:
             made(who[name], token, by="c3")
     codes = tables.keep(who["owner"], "编号", ["电话", "编码"], [["13800138000", "0012"], ["13900139000", "0013"]])
     assert codes.columns[1][1] == "text", "what begins with a zero is no number"
+
+
+def test_places_of_an_own_table_lie_on_the_map_where_they_are_whole(who: People) -> None:
+    lines = [["A", 107.5, 31.2, 4], ["B", 107.6, None, 5], ["C", 500, 31.0, 6], ["D", None, None, 7]]
+    table = tables.keep(who["owner"], "点位", ["名称", "经度", "纬度", "值"], lines)
+    asked = {"kind": "thematic", "form": "points", "by": "@place", "measure": "sum:c3"}
+    placed = drawn.plain(who["owner"], made(who["owner"], f"table:{table.pk}", **asked))
+    values = dict(zip([group["key"] for group in placed["groups"]], placed["values"][0], strict=True))
+    there = {
+        tuple(place): values[group["key"]]
+        for group, place in zip(placed["groups"], placed["places"], strict=True)
+        if place is not None
+    }
+    assert there == {(107.5, 31.2): 4.0}
+    assert sum(values.values()) == 22.0, "what has no place still counts"
