@@ -67,7 +67,15 @@ def exceedances(
     index = gate.restrict_index(principal, [layer]).defer("geom", "text", "grams")
     features = {row.pk: row for row in (index if among is None else index.filter(pk__in=among))}
     regions = {feature.region_code for feature in features.values()}
-    rows = {each: _rows(standards[each.standard], each, regions) for each in judged}
+    grades = {grade(feature) for feature in features.values()}
+    rows = {
+        each: [
+            row
+            for row in _rows(standards[each.standard], each, regions)
+            if row.grade in ("", *grades) and _in_force(row, begin, end)
+        ]
+        for each in judged
+    }
     least = {each: value for each, found in rows.items() if (value := standing.least(found)) is not None}
     places = list(least)
     keys: dict[str, Any] = {
@@ -160,6 +168,12 @@ def _rows(found: list[Limit], judged: Judged, regions: Iterable[str]) -> list[Li
         and (not row.over_background or judged.span == Span.HOUR)
         and (not row.region or any(region.startswith(row.region) for region in regions))
     ]
+
+
+def _in_force(row: Limit, begin: datetime, end: datetime) -> bool:
+    """Whether a limit holds on some day between two moments."""
+    first, last = (moment.astimezone(ZONE).date() for moment in (begin, end))
+    return row.valid_from <= last and (row.valid_to is None or first < row.valid_to)
 
 
 def _when(each: Exceedance) -> str:

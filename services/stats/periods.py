@@ -192,7 +192,10 @@ def _figure(
     compared: list[list[Number | None]],
 ) -> Figure:  # fmt: skip
     whole = _added(numbers for _at, _values, numbers in rows)
-    parts = {at: _added(n for other, _v, n in rows if other == at) for at in {at for at, _v, _n in rows}}
+    by_part: dict[date, list[list[Decimal | None]]] = defaultdict(list)
+    for at, _values, numbers in rows:
+        by_part[at].append(numbers)
+    parts = {at: _added(some) for at, some in by_part.items()}
     width = 1 + 2 * len(kind.amounts)
     empty: list[Decimal | None] = [Decimal(0)] + [None] * (width - 1)
 

@@ -59,6 +59,7 @@ class TimeOnline(Measure):
             cursor.execute(_ONLINE, {
                 "devices": asked.devices, "now": timezone.now(),
                 "begins": [window.begins_at for window in windows], "ends": [window.ends_at for window in windows],
+                "stretches": [max(0, n - len(asked.frame.buckets)) for n in range(len(windows))],
             })  # fmt: skip
             rows = {n: (devices, share) for n, devices, share in cursor.fetchall()}
         shares: list[Number | None] = [rows[n][1] if n in rows else None for n in range(1, len(windows) + 2)]
@@ -141,25 +142,32 @@ def _figure(asked: Asked, factor: Factor, rows: dict[Any, tuple[Any, ...]]) -> F
     )  # fmt: skip
 
 
-# As in the list of devices: from when each was approved, and only those that were heard at all.
+# As in the list of devices: from when each was approved, and only those that were heard at all. Outages are read once
+# for the period and once for each time it is compared with, and then held against the parts.
 _ONLINE = """
-select w.n::int, count(*)::int, 100 * (1 - sum(s.out) / sum(extract(epoch from s.until - s.since)))::float8
-from unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality w (begins, ends, n)
-cross join telemetry_device d
-join telemetry_presence p on p.device_id = d.id and p.seen_at is not null
-cross join lateral (
-    select t.since, t.until, (
-        select coalesce(sum(extract(epoch from
-            least(coalesce(o.ended_at, t.until), t.until) - greatest(o.began_at, t.since))), 0)
-        from telemetry_outage o where o.device_id = d.id and o.began_at < t.until
-            and coalesce(o.ended_at, t.until) > t.since
-    ) as out
-    from (
-        select greatest(w.begins, coalesce(d.approved_at, w.begins)) as since, least(w.ends, %(now)s) as until
-    ) t
-) s
-where d.id = any(%(devices)s) and s.since < s.until
-group by w.n"""
+with w as (
+    select n, begins, least(ends, %(now)s) as ends, stretch
+    from unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[], %(stretches)s::int[])
+        with ordinality w (begins, ends, stretch, n)
+), d as (
+    select d.id, d.approved_at from telemetry_device d
+    join telemetry_presence p on p.device_id = d.id and p.seen_at is not null where d.id = any(%(devices)s)
+), o as materialized (
+    select r.stretch, d.approved_at, o.began_at, coalesce(o.ended_at, r.ends) as ended_at
+    from (select stretch, min(begins) as begins, max(ends) as ends from w group by stretch) r
+    join telemetry_outage o on o.began_at < r.ends and coalesce(o.ended_at, r.ends) > r.begins
+    join d on d.id = o.device_id
+), missed as (
+    select w.n, sum(extract(epoch from least(o.ended_at, w.ends) - greatest(o.began_at, w.begins, o.approved_at))) as s
+    from w join o on o.stretch = w.stretch
+        and least(o.ended_at, w.ends) > greatest(o.began_at, w.begins, o.approved_at)
+    group by w.n
+), whole as (
+    select w.n, count(*) as devices, sum(extract(epoch from w.ends - greatest(w.begins, d.approved_at))) as s
+    from w cross join d where w.ends > greatest(w.begins, d.approved_at) group by w.n
+)
+select n::int, devices::int, 100 * (1 - coalesce(missed.s, 0) / whole.s)::float8
+from whole left join missed using (n)"""
 _WHERE = """from telemetry_rollup r where r.span = %(day)s and r.device = any(%(devices)s)
         and r.factor = any(%(factors)s)"""
 # Days weigh as many as they have valid hours, so that the mean is that of the hours.
