@@ -153,6 +153,22 @@ def test_a_mass_deletion_on_a_page_names_the_account_and_a_small_one_is_normal(d
     assert found.statement == "delete from layers_of_a_test where id <= 150" and found.pid
 
 
+def test_a_role_with_few_rights_is_seen_and_writes_no_finding_itself(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("create role few_rights; grant few_rights to current_user")
+        cursor.execute("grant select, update on accounts_membership to few_rights")
+        cursor.execute("set local application_name = 'report'; set local role few_rights; set local search_path = ''")
+        cursor.execute("update public.accounts_membership set named_only = named_only where role = 'admin'")
+        changed = cursor.rowcount
+        with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+            cursor.execute("select public.audit_note('ddl', 'x', 1, 0)")
+        with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+            cursor.execute("insert into public.audit_finding (at, kind, level, rule) values (now(), 'ddl', 'red', 'x')")
+        cursor.execute("reset role; reset search_path")
+    found = Finding.objects.get()
+    assert (found.rows, found.program, found.tables) == (changed, "report", "accounts_membership") and changed
+
+
 def test_findings_are_never_changed(db: None) -> None:
     Finding.objects.create(at=MIDDAY, kind=Kind.DDL, level=Severity.RED, rule="x")
     for change in (lambda: Finding.objects.update(level="blue"), lambda: Finding.objects.all().delete()):
