@@ -131,8 +131,9 @@ function axes(drawing: Drawing, way: Way, colours: Ink): EChartsCoreOption {
   const nameStyle = { ...font, color: colours.muted };
   const category = {
     type: "category", inverse: sideways, data: drawing.groups.map(({ label }) => label), axisTick: { show: false },
-    axisLine: { lineStyle: { color: colours.line } }, name: way.mini ? "" : x_title, nameLocation: "middle",
-    nameGap: sideways ? 96 : 34, nameTextStyle: nameStyle,
+    axisLine: { lineStyle: { color: colours.line } }, name: way.mini ? "" : x_title,
+    // Beside bars it stands above them: how far their names reach to the left is known to the chart alone.
+    nameLocation: sideways ? "start" : "middle", nameGap: sideways ? 10 : 34, nameTextStyle: { ...nameStyle, align: sideways ? "right" : "center" },
     axisLabel: {
       ...font, show: !way.mini, hideOverlap: true, interval: drawing.groups.length > 40 ? "auto" : 0, overflow: "truncate",
       width: sideways ? 150 : Math.max(48, Math.min(120, 900 / Math.max(1, drawing.groups.length))),
@@ -151,7 +152,7 @@ function axes(drawing: Drawing, way: Way, colours: Ink): EChartsCoreOption {
   const stacked = drawing.form === "stack" || share || mirror;
   return {
     grid: {
-      left: around.left + (sideways && x_title ? 20 : 0), right: around.right + (sideways && labels ? 46 : 0), top: around.top + (sideways || way.mini ? 0 : 18),
+      left: around.left, right: around.right + (sideways && labels ? 46 : 0), top: around.top + (way.mini || (sideways && !x_title) ? 0 : 18),
       bottom: around.bottom + (x_title && !sideways && !way.mini ? 24 : 0) + (sideways && (y_title || unit) && !way.mini ? 26 : 0), containLabel: true,
     },
     xAxis: sideways ? number : category,
