@@ -39,13 +39,15 @@ def page(request: HttpRequest) -> HttpResponse:
     principal = visitor(request)
     indicators = {one.pk: one for one in reading.indicators(principal)}
     counts = reading.counts(principal)
-    query = {name: request.GET.get(name, "").strip()[:20] for name in ("color", "indicator", "page")}
+    query = {name: request.GET.get(name, "").strip()[:20] for name in ("color", "kind", "indicator", "page")}
     color = query["color"] or LIT
     if color not in (LIT, "all", *Color.values):
         raise Invalid(_("没有这个筛选条件。"), {"color": [", ".join(Color.values)]})
     rows = reading.lights(principal).select_related("indicator", "feature")
     if query["indicator"].isdecimal():
         rows = rows.filter(indicator=int(query["indicator"]))
+    if query["kind"] in Indicator.Kind.values:
+        rows = rows.filter(indicator__kind=query["kind"])
     if color != "all":
         rows = rows.filter(color__in=(Color.RED, Color.YELLOW) if color == LIT else (color,))
     total = rows.count()
@@ -62,7 +64,7 @@ def page(request: HttpRequest) -> HttpResponse:
                    for value in Color.values])
             for pk, one in indicators.items() if one.enabled
         ],
-        "colors": Color.choices,
+        "colors": Color.choices, "kinds": Indicator.Kind.choices, "kind": query["kind"],
         "color": color, "chosen": chosen, "indicators": list(indicators.values()), "total": total, "page": number,
         "pages": pages, "around": {"previous": number - 1, "next": number + 1}, "may": principal.is_admin,
         "now": timezone.now(), "lit": LIT,

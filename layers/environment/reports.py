@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
@@ -355,6 +355,13 @@ def days_silent(now: datetime) -> Mapping[UUID, float | None]:
     return found
 
 
+def order_days(now: datetime) -> Mapping[UUID, float | None]:
+    """Project → days until the nearest order to remedy that waits for an answer is due; negative beyond it."""
+    rows = RemediationOrder.objects.filter(state__in=RemediationOrder.WAITING, monitor__project__isnull=False)
+    nearest = rows.values_list("monitor__project").annotate(due=Min("due_at")).order_by()
+    return {project: round((due - now) / timedelta(days=1), 1) for project, due in nearest if project}
+
+
 def orders_late(now: datetime) -> Mapping[UUID, float | None]:
     """Project → how many orders to remedy wait for an answer beyond their day."""
     rows = RemediationOrder.objects.filter(
@@ -367,6 +374,7 @@ def orders_late(now: datetime) -> Mapping[UUID, float | None]:
 NUMBERS = (
     Number("monitor_alarms", gettext_lazy("监测点未办结告警数"), "projects", monitor_alarms),
     Number("days_silent", gettext_lazy("监测点未上报天数"), "projects", days_silent, otherwise=None),
+    Number("order_days", gettext_lazy("距最近整改期限天数"), "projects", order_days, otherwise=None),
     Number("orders_late", gettext_lazy("逾期未回复的整改单数"), "projects", orders_late),
 )
 INDICATORS = (
@@ -383,6 +391,12 @@ INDICATORS = (
         "Have the operator check power and network of the device.",
         "Order monitoring to be restored; inspect more often until then.",
         "本平台初始值", gettext_noop("天"), Indicator.Kind.ENVIRONMENT.value,
+    ),
+    Declared(
+        "order-due", gettext_noop("整改单到期"), "projects", "order_days", 2, 0.5,
+        "提醒责任单位按期回复整改单。", "催办责任单位，核实整改进展。",
+        "Remind the unit in charge to answer in time.", "Urge the unit; check how far it is.",
+        "本平台初始值", gettext_noop("天"), Indicator.Kind.DUE.value, downward=True,
     ),
     Declared(
         "orders-late", gettext_noop("逾期未回复整改单数"), "projects", "orders_late", 0, 1,

@@ -63,6 +63,6 @@ class Projects(Layer):
     }
     time = "start_date"
     covers = (
-        "DZ-007", "DZ-008", "DZ-009", "DZ-010", "DZ-011", "DZ-043", "DZ-044", "DZ-102", "DZ-127", "FJ-426", "FJ-432",
-        "FJ-433", "LN-029",
+        "DZ-007", "DZ-008", "DZ-009", "DZ-010", "DZ-011", "DZ-043", "DZ-044", "DZ-102", "DZ-127", "FJ-426",
+        "FJ-429", "FJ-432", "FJ-433", "LN-029",
     )  # fmt: skip

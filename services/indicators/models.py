@@ -32,6 +32,7 @@ class Indicator(models.Model):
         ENVIRONMENT = "environment", _("环境")
         PROGRESS = "progress", _("进度")
         MANAGEMENT = "management", _("管理")
+        DUE = "due", _("到期")
 
     key = models.SlugField(_("标识"), max_length=40, unique=True, null=True, blank=True, editable=False)
     name = models.CharField(_("指标名称"), max_length=60)

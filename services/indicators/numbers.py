@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -12,6 +12,7 @@ from django.apps import apps
 from django.db import models
 
 from services.catalog.layer import Layer
+from services.limits.rows import ZONE
 
 Values = Callable[[datetime], Mapping[UUID, float | None]]
 
@@ -28,6 +29,12 @@ class Number:
     layer: str
     values: Values
     otherwise: float | None = 0.0
+
+
+def days_left(day: date, now: datetime) -> float:
+    """Days until a date is over in China, to a tenth; negative where it is."""
+    end = datetime.combine(day + timedelta(days=1), time(), ZONE)
+    return round((end - now) / timedelta(days=1), 1)
 
 
 def declared(layer: str) -> dict[str, Number]:

@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
+from layers.environment.models import Monitor, RemediationOrder
 from layers.projects.models import Project
 from layers.video.models import Camera
 from services.access.principal import Principal
@@ -171,7 +172,7 @@ def test_many_features_take_no_more_queries(indicator: Indicator, project: Proje
     evaluate()
     with CaptureQueriesContext(connection) as asked:
         evaluate()
-    assert len(asked) < 60
+    assert len(asked) <= 12 * Indicator.objects.count()
     before = Project.objects.count()
     for n in range(20):
         Project.objects.create(code=f"Q{n}", name=f"Q{n}", region=project.region, geom=project.geom)
@@ -239,3 +240,55 @@ def test_declared_indicators_are_written_once_and_edits_stay(db: None) -> None:
         assert one.advice("red", "en") != one.advice("red", "zh") and one.advice("green") == ""
         assert Rule.objects.get(key=one.warning).module == "indicators"
         assert one.threshold(TODAY + timedelta(days=1)) is not None
+
+
+@pytest.mark.covers("FJ-429")
+def test_what_falls_due_is_warned_of_before_its_date_until_it_is_done_or_moved(project: Project) -> None:
+    due, today = Indicator.objects.get(key="finish-due"), timezone.localdate()
+    project.state, project.start_date = "active", today - timedelta(days=400)
+    steps = (
+        (90, "active", "green"), (20, "active", "yellow"), (5, "active", "red"), (-3, "active", "red"),
+        (45, "active", "green"), (5, "suspended", "red"), (5, "completed", "none"),
+    )  # fmt: skip
+    for days, state, color in steps:
+        project.finish_date, project.state = today + timedelta(days=days), state
+        project.save()
+        evaluate(only=due.pk)
+        light = Light.objects.get(feature=project.pk, indicator=due, current=True)
+        assert light.color == color, (days, state)
+        standing = Episode.objects.filter(rule__key=due.warning, feature=project.pk, ended_at=None)
+        assert standing.exists() == (color in ("yellow", "red")), (days, state)
+    assert Episode.objects.filter(rule__key=due.warning, feature=project.pk).count() == 2
+    project.finish_date, project.state = today + timedelta(days=20), "active"
+    project.save()
+    evaluate(only=due.pk)
+    page = client("owner").get("/desk/lights?kind=due").content.decode()
+    assert project.name in page and "计划竣工到期" in page and "提醒参建单位准备竣工验收" in page
+    rule = Rule.objects.get(key=due.warning)
+    assert project.name in client("owner").get(f"/desk/alarms?rule={rule.pk}").content.decode()
+    assert project.name not in client("neighbour").get("/desk/lights?kind=due").content.decode()
+    Threshold.objects.create(indicator=due, yellow=10, red=3, valid_from=today, citation="局办")
+    evaluate(only=due.pk)
+    assert Light.objects.get(feature=project.pk, indicator=due, current=True).color == "green", "other lead days"
+
+
+@pytest.mark.covers("FJ-429")
+def test_an_order_to_remedy_is_warned_of_before_its_day_until_it_is_answered(project: Project) -> None:
+    due, now = Indicator.objects.get(key="order-due"), timezone.now()
+    monitor = Monitor.objects.filter(project__isnull=False).order_by("pk").first()
+    assert monitor is not None
+    Monitor.objects.filter(pk=monitor.pk).update(project=project)
+    RemediationOrder.objects.all().update(state="closed")
+    order = RemediationOrder.objects.create(
+        code="ZG-T", name="T", region_id=monitor.region_id, monitor=monitor, issued_at=now - timedelta(days=3),
+        due_at=now + timedelta(days=1), finding="x", requirement="y",
+        unit_id=project.parties.values_list("pk", flat=True).first(),
+    )  # fmt: skip
+    for change, color in (
+        ({}, "yellow"), ({"due_at": now + timedelta(hours=2)}, "red"), ({"due_at": now + timedelta(days=9)}, "green"),
+        ({"due_at": now + timedelta(days=1)}, "yellow"), ({"state": "replied"}, "none"),
+    ):  # fmt: skip
+        RemediationOrder.objects.filter(pk=order.pk).update(**change)
+        evaluate(only=due.pk)
+        assert Light.objects.get(feature=project.pk, indicator=due, current=True).color == color, change
+    assert not Episode.objects.filter(rule__key=due.warning, feature=project.pk, ended_at=None).exists()
