@@ -94,6 +94,7 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-weather", "temperature", _("气象监控")),
         ("desk-dust", "chart-bar", _("扬尘统计")),
     ]
+    concrete = [("desk-production", "stack-2", _("混凝土生产"))]
     between = [
         ("desk-feeds", "api", pgettext("plural", "数据接口")),
         ("desk-subscriptions", "webhook", pgettext("plural", "告警推送")),
@@ -102,6 +103,7 @@ def watching(principal: Principal) -> list[tuple[str, str, str]]:
         ("desk-alarms", "alert-triangle", _("告警中心")),
         ("desk-lights", "traffic-lights", _("红绿灯预警")),
         *(air if gate.may(principal, registry.by_key["monitors"]) else []),
+        *(concrete if gate.may(principal, registry.by_key["mixing_plants"]) else []),
         ("desk-readings", "table", _("历史数据")),
         ("desk-compare", "chart-line", _("多点对比")),
         ("desk-rose", "wind", _("风玫瑰图")),

@@ -41,7 +41,7 @@ def receive(request: HttpRequest) -> HttpResponse:
     if wait := ADDRESSES.spend(address) or FAILURES.look(address):
         raise TooMany(_("来自该地址的请求过多，请稍后重试。"), retry_after=wait)
     try:
-        device = _device(request)
+        device = sender(request)
     except LogInNeeded:
         FAILURES.spend(address)
         raise
@@ -64,7 +64,7 @@ def receive(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"id": str(kept.pk), "sha256": kept.sha256, "late": kept.late}, status=201 if new else 200)
 
 
-def _device(request: HttpRequest) -> Device:
+def sender(request: HttpRequest) -> Device:
     """The active device with this number and token; whichever of the two is wrong, the answer is the same."""
     number, token = request.headers.get("X-Device", ""), request.headers.get("X-Device-Token", "")
     found = Device.objects.filter(

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, include, path
 
-from command_center import device_files, feed_push, log_push, surfaces, tiles
+from command_center import batching, device_files, feed_push, log_push, surfaces, tiles
 
 urlpatterns: list[URLPattern | URLResolver] = []
 handler500 = "command_center.errors.server_error"
@@ -32,6 +32,8 @@ urlpatterns += [
     path("surfaces/<uuid:pk>/surface.tif", surfaces.geotiff, name="surface-geotiff"),
     path("ogc", include("command_center.ogc_urls")),
     path("devices/files", device_files.receive, name="device-files"),
+    path("devices/batches", batching.register, name="device-batches"),
+    path("devices/charges", batching.charge, name="device-charges"),
     path("feeds/<int:pk>", feed_push.receive, name="feed-push"),
     path("logs", log_push.entries, name="log-entries"),
     path("logs/<slug:key>", log_push.receive, name="log-push"),

@@ -27,7 +27,7 @@ start_program() {
       command=(python manage.py simulate --register 60 --works 11 --past 72 --port "$HJ212_PORT" --interval 20
         --trucks 10 --to projects --walkers 8 --history 4 --jt808-port "$JT808_PORT" --existing-port "$EXISTING_PORT"
         --ipc 24 --nvr 2 --gb28181-port "$GB28181_PORT"
-        --boxes 4 --web "http://127.0.0.1:$PORT" --memory "$STATE/witness")
+        --boxes 4 --mixing 3 --web "http://127.0.0.1:$PORT" --memory "$STATE/witness")
       ;;
   esac
   # By this name it is known in the collected logs and among the sessions of the database.

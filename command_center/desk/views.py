@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from command_center.desk import figures, regions
 from command_center.desk.doors import asked, fragment, region_filter, signed_in, visitor
+from layers.concrete.models import MixingPlant
 from layers.enterprises.models import Enterprise
 from layers.sewage.models import SewagePlant
 from services.access import actions, gate
@@ -106,7 +107,8 @@ def tab(request: HttpRequest, key: str, pk: UUID, tab: str) -> HttpResponse:
     chosen = gate.layer_for(principal, key)
     number = request.GET.get("page", "1")
     opened = panels.tab(principal, chosen, pk, tab, int(number) if number.isdigit() else 1)
-    return render(request, "desk/tab.html", {"layer": chosen, "pk": pk, "tab": opened})
+    pages = {"batch": "desk-batch"}
+    return render(request, "desk/tab.html", {"layer": chosen, "pk": pk, "tab": opened, "page_of": pages.get(tab, "")})
 
 
 @signed_in
@@ -167,7 +169,7 @@ def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
         "panel": opened,
         "values": [value for value in opened.values if value.label not in above],
         "measured": bool(columns(layer)),
-        "alarmed": bool(columns(layer)) or layer in present_layers(),
+        "alarmed": bool(columns(layer)) or layer in present_layers() or layer.model is MixingPlant,
         "lights": not principal.is_public and reading.watched(layer.key),
         "windy": roses.DIRECTION in columns(layer),
         "moves": layer in moving_layers(),
@@ -176,6 +178,8 @@ def _panel(principal: Principal, layer: Layer, pk: UUID) -> dict[str, Any]:
         "credited": layer.model is Enterprise,
         # Where other features hang: what happens there is worth a button, elsewhere a line in the menu.
         "hub": any(other is not layer and reach(other.model, layer.model) for other in registry),
+        "charging": layer.model is MixingPlant,
+        "supplied": layer.key == "projects",
         "state_color": figures.state_colors(layer).get(opened.state, ""),
         "colors": json.dumps(figures.state_colors(layer)),
     }

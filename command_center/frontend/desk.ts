@@ -26,6 +26,7 @@ import "./css/weather.css";
 import "./css/patrol.css";
 import "./css/charts.css";
 import "./css/system.css";
+import "./css/production.css";
 import "./css/narrow.css";
 import htmx from "htmx.org";
 import { startMenus } from "./desk/menus";

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from layers.concrete.models import Batch, MixerTruck, MixingPlant, PlantInspection, Trip, TruckCheck
+from layers.concrete.models import Batch, Mix, MixerTruck, MixingPlant, PlantInspection, Trip, TruckCheck
 from services.catalog.layer import Layer, Scope, Tab, register
 from styles import Categorized, Icon
 
@@ -27,9 +27,24 @@ class MixingPlants(Layer):
     panel = ("code", "state", "enterprise", "region", "address", "lines", "capacity", "sealed", "opened_on")
     columns = ("code", "name", "state", "enterprise", "region", "lines", "capacity")
     tabs = (
-        Tab(Batch, ("number", "made_at", "project", "part", "grade", "mix_number", "volume", "slump", "truck")),
+        Tab(
+            Batch,
+            (
+                "number", "quality", "state", "made_at", "project", "part", "grade", "volume", "made",
+                "supervision_number", "mix_number", "registered_at",
+            ),
+            covers=("DZ-251", "DZ-252", "DZ-253", "DZ-270", "DZ-271"),
+        ),
+        Tab(
+            Mix,
+            (
+                "number", "kind", "grade", "valid_from", "cement", "fly_ash", "slag", "mineral", "sand", "stone",
+                "water", "admixture",
+            ),
+            covers=("DZ-254",),
+        ),
         Tab(PlantInspection, ("done_on", "inspector", "subject", "findings", "result")),
-    )
+    )  # fmt: skip
     filters = ("state", "region", "capacity", "sealed")
     search = ("code", "name", "address", "enterprise__name")
     stats = ("state", "region")
@@ -39,6 +54,7 @@ class MixingPlants(Layer):
         "inspector": "view",
         "operator": "view change export",
     }
+    covers = ("DZ-255", "DZ-268", "DZ-269", "DZ-274", "FJ-339", "FJ-342", "FJ-430")
 
 
 @register

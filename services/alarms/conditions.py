@@ -1,6 +1,6 @@
 """Conditions in CEL: which names they may use, checked when saved, compiled once and asked for each reading."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -57,22 +57,22 @@ def names(text: str) -> set[str]:
     return set(compiled(text).variables())
 
 
-def check(text: str) -> str:
-    """What is wrong with a condition as a whole sentence, or an empty text."""
+def check(text: str, variables: Mapping[str, Any] = VARIABLES, samples: Iterable[Mapping[str, Any]] = SAMPLES) -> str:
+    """What is wrong with a condition as a whole sentence, or an empty text; other judges bring their own variables."""
     try:
         program = compiled(text)
     except ValueError as error:
         return _("条件的写法有误：%s") % str(error).partition("\n")[0][:150]
-    if unknown := sorted(set(program.variables()) - set(VARIABLES)):
+    if unknown := sorted(set(program.variables()) - set(variables)):
         return _("没有变量%(unknown)s；可用的变量：%(known)s") % {
             "unknown": ", ".join(unknown),
-            "known": ", ".join(VARIABLES),
+            "known": ", ".join(variables),
         }
     if forbidden := sorted(set(program.functions()) - FUNCTIONS):
         return _("条件中不能使用%s。") % ", ".join(forbidden)
-    for sample in SAMPLES:
+    for sample in samples:
         try:
-            answer = program.execute(sample)
+            answer = program.execute(dict(sample))
         except (RuntimeError, TypeError, ValueError):
             return _("条件不能计算：与小数相加减乘除的数要写成小数，例如 limit * 1.5。")
         if not isinstance(answer, bool):

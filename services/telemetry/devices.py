@@ -155,9 +155,9 @@ def pending(principal: Principal) -> QuerySet[Device]:
 
 
 def device_layers() -> list[Layer]:
-    """The layers whose features may have devices: those with columns that devices feed, that move, or are present."""
+    """The layers whose features may have devices: with columns that they feed, that move, are present, or say so."""
     measured = measured_layers()
-    known = ("moves", "presence")
+    known = ("moves", "presence", "has_devices")
     return [layer for layer in registry if layer in measured or any(getattr(layer.model, n, None) for n in known)]
 
 

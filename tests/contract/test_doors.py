@@ -143,6 +143,12 @@ SYSTEM = {
     "desk/system/logs/systems/<int:pk>/switch", "logs", "logs/<slug:key>",
 }  # fmt: skip
 """Doors to the platform's own state, for administrators, the last for other systems: tests/operations tries each."""
+PRODUCTION = {
+    "desk/production", "desk/production/export", "desk/production/rules", "desk/production/rules/formula",
+    "desk/batches/<uuid:pk>", "desk/batches/<uuid:pk>/export", "desk/<slug:key>/<uuid:pk>/charges",
+    "desk/<slug:key>/<uuid:pk>/batches", "devices/batches", "devices/charges",
+}  # fmt: skip
+"""Doors to batches of concrete, the last for plants: tests/domains/test_production.py tries each with unlike rights."""
 
 AREAS = {
     "surfaces/choices.json", "surfaces/<slug:key>/hours.json", "surfaces/<uuid:pk>/<int:z>/<int:x>/<int:y>.png",
@@ -278,6 +284,7 @@ def test_every_door_is_known() -> None:
         | CHARTS
         | SYSTEM
         | PERIODS
+        | PRODUCTION
         | FILES
         | AREAS
         | set(MANY)

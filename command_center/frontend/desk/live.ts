@@ -21,7 +21,7 @@ export interface Hearer {
 
 interface Told {
   topic: string;
-  data: { at?: number; layer?: string; rows?: Row[]; title?: string; level?: string; id?: string; act?: number };
+  data: { at?: number; layer?: string; rows?: Row[]; title?: string; level?: string; id?: string; act?: number; batch?: string; plant?: string; project?: string };
 }
 
 type State = "connecting" | "live" | "polling" | "reconnecting" | "offline";
@@ -33,7 +33,7 @@ const DEAD = 40_000;
 const HIDDEN = 60_000;
 /** Failed attempts after which the page asks instead, while it goes on trying. */
 const PATIENCE = 2;
-const TOPICS = ["features", "layers", "alarms", "hello", "beat", "reset"];
+const TOPICS = ["features", "layers", "alarms", "charges", "hello", "beat", "reset"];
 const LEVELS = ["red", "orange", "yellow", "blue"];
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeZone: "Asia/Shanghai", hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -128,6 +128,7 @@ class Feed {
     } else if (topic === "layers" && data.layer) for (const hearer of this.hearers) hearer.again?.(data.layer);
     else if (topic === "reset") for (const hearer of this.hearers) hearer.reset?.();
     else if (topic === "alarms") alarm(data);
+    else if (topic === "charges") charged(data);
   }
 
   /** The stream broke: the browser tries again by itself unless it was refused; meanwhile the page asks. */
@@ -199,4 +200,9 @@ function alarm(data: Told["data"]): void {
   if (data.title) warn(`alarm:${data.id}:${data.act}`, data.title, level, link);
   document.body.dispatchEvent(new CustomEvent("alarm"));
   if (data.id) document.body.dispatchEvent(new CustomEvent(`alarm-${data.id}`));
+}
+
+/** A charge of a mixing plant: what shows its batch, its plant or its project is read again. */
+function charged({ batch, plant, project }: Told["data"]): void {
+  for (const id of [batch, plant, project]) if (id) document.body.dispatchEvent(new CustomEvent(`charge-${id}`));
 }

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ingest.gateways import gb28181, jt808
 from ingest.gateways.hj212 import PORT
-from ingest.simulators import cameras, city, connected, fleet, past, works
+from ingest.simulators import cameras, city, connected, fleet, mixing, past, works
 from ingest.simulators.hj212 import Fault, Told
 from ingest.simulators.witness import Witness
 from services.catalog.models import FeatureIndex
@@ -75,6 +75,9 @@ class Command(BaseCommand):
             "--existing-port", type=int, default=0, help="where an existing system is to be pulled from"
         )
         parser.add_argument("--boxes", type=int, default=0, help="site boxes that hand over snapshots and recordings")
+        parser.add_argument("--mixing", type=int, default=0, help="mixing plants that register batches and charge them")
+        parser.add_argument("--charge-every", type=float, default=30.0, help="seconds between two charges of a plant")
+        parser.add_argument("--faulty", type=int, default=25, help="every so manieth charge is out of tolerance")
         parser.add_argument("--web", default="http://127.0.0.1:8000", metavar="URL", help="where they hand them over")
         parser.add_argument("--memory", type=Path, default=settings.LOCAL / "witness", help="folder of what they keep")
         parser.add_argument("--every", type=float, default=600.0, help="seconds between two events of a box")
@@ -111,15 +114,19 @@ class Command(BaseCommand):
             for number, token in witnesses(options["boxes"], options["every"]).items()
         ]
         units = cameras.units(options["ipc"], options["nvr"], options["password"], told, steady=options["steady"])
+        plants = mixing.plants(options["mixing"], options["web"].rstrip("/"), options["faulty"])
         self.stdout.write(
-            f"{len(devices)} devices, {len(trucks)} terminals, {len(units)} cameras and recorders, {len(boxes)} boxes"
+            f"{len(devices)} devices, {len(trucks)} terminals, {len(units)} cameras and recorders, {len(boxes)} boxes,"
+            f" {len(plants)} mixing plants"
         )
         living: dict[int, list[Any]] = {
             options["port"]: devices, options["jt808_port"]: trucks, options["gb28181_port"]: units,
         }  # fmt: skip
         self.toggle = cameras.outage(units, options["outage"], self.stdout.write)
+        others = [box.run(options["every"]) for box in boxes]
+        others += [plant.run(options["charge_every"]) for plant in plants]
         with suppress(asyncio.CancelledError):
-            asyncio.run(self._live(told, options["host"], living, [box.run(options["every"]) for box in boxes]))
+            asyncio.run(self._live(told, options["host"], living, others))
 
     async def _live(
         self, told: Told, host: str, devices: dict[int, list[Any]], others: list[Coroutine[Any, Any, None]]
