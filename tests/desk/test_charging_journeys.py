@@ -163,7 +163,7 @@ def test_the_pages_can_be_read(desk: Callable[..., Desk], server: Server, theme:
                              ("project", f"/desk/projects/{project}", "#tab-batches")):  # fmt: skip
         wide.open(path)
         wide.page.click(tab)
-        wide.settle()
+        expect(wide.page.locator("#tab-body .tab-content")).to_be_visible()
         wide.shot(f"concrete-{title}-{name}")
     phone = desk("owner", theme, language, **PHONE)
     for title, path in (("batch", f"/desk/batches/{pk}"), ("production", "/desk/production")):
