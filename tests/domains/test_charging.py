@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
+from ingest.simulators import mixing
 from layers.concrete.models import Batch, Charge, Formula, Mix, MixerTruck, MixingPlant, Weighing
 from layers.projects.models import Project
 from services.access import actions
@@ -324,3 +325,20 @@ def test_a_mix_is_the_one_of_the_day(home: Sender) -> None:
     assert found is not None
     assert found.cement == 240.0
     assert client("owner").get(f"/desk/mixing_plants/{home.plant.pk}/tab/mix").status_code == 200
+
+
+def test_the_plants_of_the_demo_city_charge_what_they_have_on_file() -> None:
+    played = mixing.plants(2, "http://127.0.0.1:9", 0)
+    assert len(played) == 2
+    for plant in played:
+        device = Device.objects.get(protocol="http", number=plant.number)
+        assert MixingPlant.objects.filter(pk=device.feature).exists()
+        filed = plant.supply.mixes["C30"]
+        mix = Mix.objects.get(plant=device.feature, kind="production", number=filed.production)
+        assert filed.parts == mix.parts
+        assert plant.supply.projects
+        plant.charge("NOWHERE", 1)
+        assert plant.send() == 0, "nothing listens there"
+        assert len(plant.waiting) == 1
+    again = mixing.plants(2, "http://127.0.0.1:9", 0)
+    assert [plant.number for plant in again] == [plant.number for plant in played]
