@@ -34,6 +34,7 @@ DAYS = [
     (1, gettext_lazy("周一")), (2, gettext_lazy("周二")), (3, gettext_lazy("周三")), (4, gettext_lazy("周四")),
     (5, gettext_lazy("周五")), (6, gettext_lazy("周六")), (7, gettext_lazy("周日")),
 ]  # fmt: skip
+BASICS = ("name", "region", "layer", "metres", "kinds", "vehicles", "level", "active")
 BOX = forms.CheckboxSelectMultiple
 WIDGETS: dict[str, Any] = {
     "name": forms.TextInput({"class": "form-control"}),
@@ -43,6 +44,7 @@ WIDGETS: dict[str, Any] = {
     "dwell_minutes": forms.NumberInput({"class": "form-control"}),
     "from_time": forms.TimeInput({"class": "form-control", "type": "time"}, format="%H:%M"),
     "to_time": forms.TimeInput({"class": "form-control", "type": "time"}, format="%H:%M"),
+    "level": forms.Select({"class": "form-select"}),
     "valid_from": forms.DateInput({"class": "form-control", "type": "date"}, format="%Y-%m-%d"),
     "valid_to": forms.DateInput({"class": "form-control", "type": "date"}, format="%Y-%m-%d"),
 }
@@ -60,7 +62,7 @@ class FenceForm(forms.ModelForm):
     class Meta:
         model = Fence
         fields = ("name", "metres", "fixes", "seconds", "dwell_minutes", "from_time", "to_time", "valid_from",
-                  "valid_to", "active")  # fmt: skip
+                  "valid_to", "level", "active")  # fmt: skip
         widgets = WIDGETS
 
     def __init__(self, principal: Principal, shape: str, *args: Any, instance: Fence, **kwargs: Any) -> None:
@@ -181,8 +183,7 @@ def _form(request: HttpRequest, principal: Principal, fence: Fence) -> HttpRespo
         "may_change": not fence.pk or fences.visible(principal, "change").filter(pk=fence.pk).exists(),
         "events": named(events),
         "sections": [
-            (_("基本信息"), [form[n] for n in ("name", "region", "layer", "metres", "kinds", "vehicles", "active")
-                         if n in form.fields]),
+            (_("基本信息"), [form[n] for n in BASICS if n in form.fields]),
             (_("判定"), [form[n] for n in ("fixes", "seconds", "dwell_minutes")]),
             (_("时间安排"), [form[n] for n in ("weekdays", "from_time", "to_time", "valid_from", "valid_to")]),
         ],

@@ -383,14 +383,14 @@ INDICATORS = (
         "督促工地确认并处置告警。", "约谈施工单位，必要时责令停工整改。",
         "Have the site acknowledge and handle its alarms.",
         "Summon the contractor; order work to stop where needed.",
-        "本平台初始值", gettext_noop("条"), Indicator.Kind.ENVIRONMENT.value,
+        "本平台初始值", gettext_noop("条"), Indicator.Kind.ECOLOGY.value,
     ),
     Declared(
         "days-silent", gettext_noop("扬尘噪声数据中断天数"), "projects", "days_silent", 0.5, 2,
         "联系运营单位检查设备供电和网络。", "责令限期恢复监测，期间加密现场巡查。",
         "Have the operator check power and network of the device.",
         "Order monitoring to be restored; inspect more often until then.",
-        "本平台初始值", gettext_noop("天"), Indicator.Kind.ENVIRONMENT.value,
+        "本平台初始值", gettext_noop("天"), Indicator.Kind.ECOLOGY.value,
     ),
     Declared(
         "order-due", gettext_noop("整改单到期"), "projects", "order_days", 2, 0.5,

@@ -12,6 +12,7 @@ class AlarmsConfig(AppConfig):
 
     name = "services.alarms"
     verbose_name = _("监测告警")
+    covers = ("HS-002",)
 
     def ready(self) -> None:
         post_migrate.connect(prepare, sender=self)

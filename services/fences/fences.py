@@ -21,7 +21,7 @@ from services.positions.features import moving_layers
 
 EDITED = (
     "name", "region", "shape", "geom", "metres", "kinds", "layer", "features", "fixes", "seconds", "dwell_minutes",
-    "weekdays", "from_time", "to_time", "valid_from", "valid_to", "active",
+    "weekdays", "from_time", "to_time", "valid_from", "valid_to", "level", "active",
 )  # fmt: skip
 """What a person sets of a fence."""
 MOST_POINTS = 10_000

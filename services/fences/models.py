@@ -9,6 +9,7 @@ from django.utils.translation import pgettext_lazy
 
 from gis.fields import GeometryField
 from gis.models import Region
+from services.alarms.models import Level
 from services.telemetry.models import Device
 
 
@@ -63,6 +64,10 @@ class Fence(models.Model):
     to_time = models.TimeField(_("每日结束"), null=True, blank=True, help_text=_("早于开始时间则跨过零点。"))
     valid_from = models.DateField(_("启用日期"), null=True, blank=True)
     valid_to = models.DateField(_("停用日期"), null=True, blank=True)
+    level = models.CharField(
+        _("告警级别"), max_length=6, choices=Level.choices, blank=True, default="", db_default="",
+        help_text=_("不选则只记录事件，不进入告警中心。"),
+    )  # fmt: skip
     active = models.BooleanField(_("启用"), default=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
@@ -99,3 +104,29 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.fence_id} {self.kind} {self.at}"
+
+
+class Standing(models.Model):
+    """A warning that stands because a vehicle is on the wrong side of a fence; its end is that it is not any more."""
+
+    fence = models.ForeignKey(Fence, models.DO_NOTHING, db_constraint=False, related_name="+")
+    device = models.IntegerField()
+    feature = models.UUIDField()
+    layer = models.CharField(max_length=64)
+    subject = models.CharField(max_length=100)
+    inside = models.BooleanField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["fence", "feature"], name="fences_standing_once")]
+
+    def __str__(self) -> str:
+        return f"{self.fence_id} {self.feature}"
+
+
+class Mark(models.Model):
+    """How far the events have been looked at for warnings: one row."""
+
+    place = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.place)

@@ -29,7 +29,7 @@ class Indicator(models.Model):
 
         QUALITY = "quality", _("质量")
         SAFETY = "safety", _("安全")
-        ENVIRONMENT = "environment", _("环境")
+        ECOLOGY = "ecology", _("环境")
         PROGRESS = "progress", _("进度")
         MANAGEMENT = "management", _("管理")
         DUE = "due", _("到期")

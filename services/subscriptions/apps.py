@@ -9,3 +9,4 @@ class SubscriptionsConfig(AppConfig):
 
     name = "services.subscriptions"
     verbose_name = _("告警推送")
+    covers = ("LN-395",)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -29,6 +30,7 @@ from services.alarms.telling import responsible
 from services.audit.models import Entry
 from services.catalog.models import FeatureIndex
 from services.notify.models import Absence, Message
+from services.telemetry import devices, partitions, presence
 from services.telemetry.models import Device, Factor
 from services.telemetry.store import Row
 from tests.alarms.conftest import MINUTE, NOON, SECOND, new_device, new_rule, row
@@ -194,7 +196,20 @@ def test_what_is_not_rectified_in_time_is_told_once_for_each_day_that_passed(
     assert sweeps.rectifications(timezone.now() + timedelta(seconds=2)) == 1, "a new day may be missed anew"
 
 
-SCENARIOS = ("monitors", "sewage_plants", "power_boxes", "module")
+SCENARIOS = (
+    "monitors",
+    "sewage_plants",
+    "power_boxes",
+    "cameras",
+    "mixer_trucks",
+    "locators",
+    "mixing_plants",
+    "module",
+)
+"""Dust and noise, water, electricity, cameras that disconnect, fences of vehicles and of people, concrete, modules."""
+WARNED = {
+    "mixer_trucks": "fence-mixer_trucks", "locators": "fence-locators", "mixing_plants": "concrete-charge"
+}  # fmt: skip
 
 
 def alarm_of(scenario: str, level: str, keep: Keep) -> Episode:
@@ -205,9 +220,15 @@ def alarm_of(scenario: str, level: str, keep: Keep) -> Episode:
             layer="projects", region_code__startswith=HOME).values_list("pk", flat=True)[0])  # fmt: skip
         assert made is not None
         return made
-    Rule.objects.update(enabled=False)
     feature = FeatureIndex.objects.filter(layer=scenario, region_code__startswith=HOME).order_by("pk").first()
     assert feature is not None
+    if scenario in WARNED:
+        made = raise_warning(WARNED[scenario], "禁行区", feature=feature.pk, level=level)
+        assert made is not None
+        return made
+    Rule.objects.update(enabled=False)
+    if scenario == "cameras":
+        return disconnected(feature.pk, level)
     device = new_device(feature=feature.pk)
     code = {"monitors": "a34002", "sewage_plants": "w01018", "power_boxes": "residual"}[scenario]
     new_rule(layer=scenario, factor=Factor.objects.get(code=code), level=level)
@@ -216,6 +237,18 @@ def alarm_of(scenario: str, level: str, keep: Keep) -> Episode:
     return Episode.objects.get(device=device)
 
 
+def disconnected(camera: UUID, level: str) -> Episode:
+    """The alarm of a camera that logged out a minute ago."""
+    left = timezone.now() - MINUTE
+    Rule.objects.filter(key="camera-silent").update(level=level, enabled=True)
+    device = Device.objects.create(protocol="gb28181", number="GONE", feature=camera, state="active", approved_at=NOON)
+    devices.heard(partitions.raw(), {device.pk: (left - MINUTE, "10.0.0.1")})
+    presence.left(partitions.raw(), {device.pk: presence.Leave(presence.LOGOUT, left)})
+    sweeps.silence(timezone.now())
+    return Episode.objects.get(device=device)
+
+
+@pytest.mark.covers("HS-002")
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("level", Level.values)
 def test_an_alarm_of_every_scenario_is_handled_by_itself_as_its_level_says(

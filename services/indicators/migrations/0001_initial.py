@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ('key', models.SlugField(blank=True, editable=False, max_length=40, null=True, unique=True, verbose_name='标识')),
                 ('name', models.CharField(max_length=60, verbose_name='指标名称')),
                 ('layer', models.CharField(max_length=64, verbose_name='图层')),
-                ('kind', models.CharField(choices=[('quality', '质量'), ('safety', '安全'), ('environment', '环境'), ('progress', '进度'), ('management', '管理')], default='management', max_length=12, verbose_name='预警类型')),
+                ('kind', models.CharField(choices=[('quality', '质量'), ('safety', '安全'), ('ecology', '环境'), ('progress', '进度'), ('management', '管理')], default='management', max_length=12, verbose_name='预警类型')),
                 ('formula', models.CharField(max_length=300, verbose_name='指标公式')),
                 ('unit', models.CharField(blank=True, max_length=16, verbose_name='计量单位')),
                 ('downward', models.BooleanField(default=False, verbose_name='越低越严重')),

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='indicator',
             name='kind',
-            field=models.CharField(choices=[('quality', '质量'), ('safety', '安全'), ('environment', '环境'), ('progress', '进度'), ('management', '管理'), ('due', '到期')], default='management', max_length=12, verbose_name='预警类型'),
+            field=models.CharField(choices=[('quality', '质量'), ('safety', '安全'), ('ecology', '环境'), ('progress', '进度'), ('management', '管理'), ('due', '到期')], default='management', max_length=12, verbose_name='预警类型'),
         ),
     ]
