@@ -48,7 +48,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "watching": watching(principal),
         "governing": governing(principal),
         "patrols": bool(principal.roles & PATROLLING),
-        "running": running(principal),
+        "system_pages": running(principal),
         "languages": settings.LANGUAGES,
         "nonce": getattr(request, "csp_nonce", ""),
         "live": live_address(request),

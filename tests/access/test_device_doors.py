@@ -43,6 +43,7 @@ OPERATED: tuple[tuple[str, dict[str, str]], ...] = (
     ("/desk/devices/{device}/token/revoke", {}),
     ("/desk/devices/{device}/block", {}),
     ("/desk/devices/{device}/approve", {"feature": "{feature}"}),
+    ("/desk/devices/{device}/approve-behind", {}),
     ("/desk/monitors/{feature}/tab/calibration/add", {"done_on": "2026-11-27"}),
     ("/desk/monitors/{feature}/delete", {}),
 )
