@@ -44,7 +44,7 @@ def mine(principal: Principal) -> Officer:
     """The officer whose account this is; NotFound where it is nobody's."""
     found = None if principal.is_public else Officer.objects.filter(account=principal.name).first()
     if found is None:
-        raise NotFound(_("您的账号没有登记为监管人员，请联系管理员。"))
+        raise NotFound(_("您的账号没有登记为巡查人员，请联系管理员。"))
     return found
 
 

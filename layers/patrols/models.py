@@ -17,7 +17,7 @@ class Officer(Feature):
 
     class State(models.TextChoices):
         MOVING = "moving", _("移动")
-        STILL = "still", _("停留")
+        STILL = "still", _("停留中")
         OFF = "off", _("未在巡查")
 
     moves = Moves("speed", "heading", driving=State.MOVING, standing=State.STILL, offline=State.OFF, on_foot=True)
@@ -25,7 +25,7 @@ class Officer(Feature):
     code = models.CharField(_("工号"), max_length=30, unique=True)
     geom = PointField(_("位置"), null=True, blank=True)
     state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.OFF)
-    unit = models.CharField(_("单位"), max_length=100, blank=True)
+    unit = models.CharField(_("所在单位"), max_length=100, blank=True)
     duty = models.CharField(_("职务"), max_length=60, blank=True)
     # A name and no key: accounts are not the business of domains, and a patrol outlives its account.
     account = models.CharField(
@@ -36,13 +36,13 @@ class Officer(Feature):
     located_at = models.DateTimeField(_("定位时间"), null=True, blank=True)
 
     class Meta:
-        verbose_name = _("监管人员")
-        verbose_name_plural = pgettext_lazy("plural", "监管人员")
+        verbose_name = _("巡查人员")
+        verbose_name_plural = pgettext_lazy("plural", "巡查人员")
         indexes = [models.Index(fields=["state"], name="officer_state")]
         constraints = [
             models.UniqueConstraint(
                 fields=["account"], name="officer_account_once", condition=~Q(account=""),
-                violation_error_message=_("该账号已登记给另一名监管人员。"),
+                violation_error_message=_("该账号已登记给另一名巡查人员。"),
             ),
             models.CheckConstraint(
                 condition=(Q(heading=None) | Q(heading__range=(0, 360))) & (Q(speed=None) | Q(speed__gte=0)),
@@ -58,15 +58,15 @@ class Visit(Record):
     class Purpose(models.TextChoices):
         ROUTINE = "routine", _("日常检查")
         SPECIAL = "special", _("专项检查")
-        RECHECK = "recheck", _("复查")
+        RECHECK = "recheck", _("整改复查")
         OTHER = "other", _("其他")
 
     of = "officer"
 
-    officer = models.ForeignKey(Officer, models.CASCADE, verbose_name=_("监管人员"), related_name="visits")
+    officer = models.ForeignKey(Officer, models.CASCADE, verbose_name=_("巡查人员"), related_name="visits")
     project = models.ForeignKey("projects.Project", models.CASCADE, verbose_name=_("工程"), related_name="visits")
     arrived_at = models.DateTimeField(_("到场时间"))
-    purpose = models.CharField(_("事由"), max_length=12, choices=Purpose.choices, default=Purpose.ROUTINE)
+    purpose = models.CharField(_("到场事由"), max_length=12, choices=Purpose.choices, default=Purpose.ROUTINE)
     distance = Quantity(_("与工程位置相距"), unit="m", validators=[MinValueValidator(0)])
     accuracy = Quantity(_("定位误差"), unit="m", validators=[MinValueValidator(0)])
     note = models.CharField(_("说明"), max_length=300, blank=True)

@@ -49,7 +49,7 @@ class Subscription(models.Model):
     created_at = models.DateTimeField(_("创建时间"), db_default=Now(), editable=False)
     success_at = models.DateTimeField(_("最近送达"), null=True, editable=False)
     failures = models.PositiveIntegerField(_("连续失败"), default=0, editable=False)
-    trouble = models.CharField(_("故障"), max_length=300, blank=True, editable=False)
+    trouble = models.CharField(_("推送故障"), max_length=300, blank=True, editable=False)
     next_at = models.DateTimeField(_("下次尝试"), null=True, editable=False)
 
     class Meta:

@@ -126,4 +126,4 @@ def test_without_permission_the_page_says_what_to_do_and_others_are_told_they_ar
     page = refused.open("/desk/patrol")
     expect(page.locator("[data-state]")).to_contain_text("允许本网站使用位置")
     other = desk("owner").open("/desk/patrol")
-    expect(other.locator("main")).to_contain_text("没有登记为监管人员")
+    expect(other.locator("main")).to_contain_text("没有登记为巡查人员")

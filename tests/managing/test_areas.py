@@ -133,7 +133,7 @@ def test_a_limit_of_an_area_makes_alarms_inside_and_nowhere_else(
     assert owner.post(switch, {"on": "0"}).status_code == 302
     rule.refresh_from_db()
     assert rule.enabled is False
-    other = Rule.objects.filter(within=None).first()
+    other = Rule.objects.filter(within=None, layer="monitors").first()
     assert other is not None
     assert owner.post(f"/desk/areas/{area.pk}/limits/{other.pk}", {"on": "1"}).status_code == 400
 

@@ -30,8 +30,8 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(db_index=True, max_length=200, verbose_name='名称')),
                 ('code', models.CharField(max_length=30, unique=True, verbose_name='工号')),
                 ('geom', gis.fields.PointField(blank=True, null=True, srid=4490, verbose_name='位置')),
-                ('state', models.CharField(choices=[('moving', '移动'), ('still', '停留'), ('off', '未在巡查')], default='off', max_length=12, verbose_name='状态')),
-                ('unit', models.CharField(blank=True, max_length=100, verbose_name='单位')),
+                ('state', models.CharField(choices=[('moving', '移动'), ('still', '停留中'), ('off', '未在巡查')], default='off', max_length=12, verbose_name='状态')),
+                ('unit', models.CharField(blank=True, max_length=100, verbose_name='所在单位')),
                 ('duty', models.CharField(blank=True, max_length=60, verbose_name='职务')),
                 ('account', models.CharField(blank=True, help_text='用该账号登录的手机记录此人的巡查轨迹。', max_length=150, verbose_name='登录账号')),
                 ('speed', services.catalog.quantities.Quantity(blank=True, null=True, unit='km/h', validators=[django.core.validators.MinValueValidator(0)], verbose_name='速度')),
@@ -41,8 +41,8 @@ class Migration(migrations.Migration):
                 ('region', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spatial.region', verbose_name='行政区')),
             ],
             options={
-                'verbose_name': '监管人员',
-                'verbose_name_plural': '监管人员',
+                'verbose_name': '巡查人员',
+                'verbose_name_plural': '巡查人员',
             },
         ),
         migrations.CreateModel(
@@ -52,11 +52,11 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='创建时间')),
                 ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='更新时间')),
                 ('arrived_at', models.DateTimeField(verbose_name='到场时间')),
-                ('purpose', models.CharField(choices=[('routine', '日常检查'), ('special', '专项检查'), ('recheck', '复查'), ('other', '其他')], default='routine', max_length=12, verbose_name='事由')),
+                ('purpose', models.CharField(choices=[('routine', '日常检查'), ('special', '专项检查'), ('recheck', '整改复查'), ('other', '其他')], default='routine', max_length=12, verbose_name='到场事由')),
                 ('distance', services.catalog.quantities.Quantity(blank=True, null=True, unit='m', validators=[django.core.validators.MinValueValidator(0)], verbose_name='与工程位置相距')),
                 ('accuracy', services.catalog.quantities.Quantity(blank=True, null=True, unit='m', validators=[django.core.validators.MinValueValidator(0)], verbose_name='定位误差')),
                 ('note', models.CharField(blank=True, max_length=300, verbose_name='说明')),
-                ('officer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='visits', to='patrols.officer', verbose_name='监管人员')),
+                ('officer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='visits', to='patrols.officer', verbose_name='巡查人员')),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='visits', to='projects.project', verbose_name='工程')),
             ],
             options={
@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='officer',
-            constraint=models.UniqueConstraint(condition=models.Q(('account', ''), _negated=True), fields=('account',), name='officer_account_once', violation_error_message='该账号已登记给另一名监管人员。'),
+            constraint=models.UniqueConstraint(condition=models.Q(('account', ''), _negated=True), fields=('account',), name='officer_account_once', violation_error_message='该账号已登记给另一名巡查人员。'),
         ),
         migrations.AddConstraint(
             model_name='officer',

@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='创建时间')),
                 ('success_at', models.DateTimeField(editable=False, null=True, verbose_name='最近送达')),
                 ('failures', models.PositiveIntegerField(default=0, editable=False, verbose_name='连续失败')),
-                ('trouble', models.CharField(blank=True, editable=False, max_length=300, verbose_name='故障')),
+                ('trouble', models.CharField(blank=True, editable=False, max_length=300, verbose_name='推送故障')),
                 ('next_at', models.DateTimeField(editable=False, null=True, verbose_name='下次尝试')),
                 ('user', models.ForeignKey(help_text='只推送该账号看得到的告警；账号停用后不再推送。', on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='按其权限推送的账号')),
             ],
