@@ -1,5 +1,6 @@
 """Dust and noise monitors of the demo city, areas under control and orders to remedy."""
 
+from collections import Counter
 from datetime import timedelta
 from math import cos, exp, pi, radians, sin
 from typing import Any
@@ -45,18 +46,26 @@ def seed(city: DemoCity) -> None:
 
 
 def _monitors(city: DemoCity) -> list[dict[str, Any]]:
-    sites = city.features("projects.Project", state__in=["active", "rectifying", "suspended"])
+    # By turns in every county: a surface of a county needs three of them.
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for site in city.features("projects.Project", state__in=["active", "rectifying", "suspended"]):
+        groups.setdefault(site["place"].county, []).append(site)
+    counties, placed = list(groups.values()), Counter[str]()
     monitors, calibrations, faults = [], [], []
     for n in range(city.count(120, bench=10_000)):
-        site = sites[n % len(sites)]
+        around, sites = n // len(counties), counties[n % len(counties)]
+        site = sites[around % len(sites)]
         spot = city.pick({Spot.BOUNDARY: 50, Spot.GATE: 28, Spot.WORK: 14, Spot.SENSITIVE: 8})
         state = city.pick({State.ONLINE: 86, State.OFFLINE: 8, State.FAULT: 4, State.CALIBRATING: 2})
         place = city.near(site["place"], 150)
         key = city.new_id()
         measured = city.moment(-0.1, 0) if state == State.ONLINE else city.moment(-300, -3)
+        name = f"{site['name'][:20]}{SPOTS[spot]}监测点"
+        placed[name] += 1
         monitors.append({
             "id": key, "code": f"ZT{place.region[:6]}{n + 1:016}", "geom": place.geom, "region": place.region,
-            "name": f"{site['name'][:20]}{SPOTS[spot]}监测点", "state": state, "spot": spot, "project": site["id"],
+            "name": f"{name}{placed[name]}号" if placed[name] > 1 else name, "state": state, "spot": spot,
+            "project": site["id"],
             "maker": city.pick(("清源环境", "蓝盾仪器")), "measured_at": measured, "installed_on": city.day(-600, -30),
             # A faulty device has no values; one that is cut off shows the last ones it sent.
             **(values(city) if state != State.FAULT else dict.fromkeys(values(city))),

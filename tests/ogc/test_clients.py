@@ -64,7 +64,7 @@ def test_owslib_reads_the_api(server: Server, credentials: dict[str, str]) -> No
     assert "projects" in client.feature_collections()
     assert "layers" in Records(f"{server.url}/ogc/", headers=credentials).records()
     assert client.collection("projects")["id"] == "projects"
-    page = client.collection_items("projects", limit=2, filter="state = 'active'")
+    page = client.collection_items("projects", limit=2, filter="state IN ('active','planned')")
     assert page["numberReturned"] == 2
     one = client.collection_item("projects", page["features"][0]["id"])
     assert one["properties"] == page["features"][0]["properties"]
@@ -118,10 +118,10 @@ def test_what_qgis_sends(server: Server, credentials: dict[str, str]) -> None:
     crs = "http://www.opengis.net/def/crs/EPSG/0/4545"
     filters = (
         "\"state\" = 'active'",
-        "CASEI(\"name\") LIKE CASEI('%工程%')",
+        "CASEI(\"name\") LIKE CASEI('%项目%')",
         '("progress" >= 10) AND ("progress" < 90)',
         "\"state\" IN ('active','planned')",
-        '"progress" BETWEEN 1 AND 50',
+        '"progress" BETWEEN 1 AND 90',
         'NOT ("code" IS NULL)',
         "start_date >= DATE('2020-01-01')",
         f"S_INTERSECTS({geometry},BBOX(107,31,108,32))",
