@@ -109,7 +109,7 @@ def test_i4_episodes_are_the_same_with_two_evaluators_that_are_killed_again_and_
     events = [payload for (payload,) in server.sql("select payload from live_event where topic = 'alarms'")]
     raised = [event for event in events if event["kind"] == "raised"]
     assert len(raised) == len({event["id"] for event in raised}) == len(episodes)
-    assert set(raised[0]) == {"id", "act", "level", "state", "kind", "ended", "title"}
+    assert set(raised[0]) == {"id", "act", "level", "state", "kind", "began", "ended", "title"}
 
 
 def test_an_evaluator_lives_through_the_loss_of_its_connection(server: Server, devices: list[int]) -> None:
