@@ -70,7 +70,9 @@ def test_the_topics_of_a_project_fill_from_other_domains(who: dict[str, Principa
     camera = registry.by_key["cameras"].rows().exclude(project=None).first()
     assert camera
     content = tab(who["admin"], PROJECTS, camera.project_id, "video")
-    assert content.total == registry.by_key["cameras"].rows().filter(project=camera.project_id).count() > 0
+    kinds = [registry.by_key[key].rows() for key in ("cameras", "recorders")]
+    watching = [rows.filter(project=camera.project_id).count() for rows in kinds]
+    assert content.total == sum(watching) and watching[0] > 0
     monitor = registry.by_key["monitors"].rows().exclude(project=None).first()
     assert monitor
     assert tab(who["admin"], PROJECTS, monitor.project_id, "dust").total > 0
