@@ -53,8 +53,11 @@ def seed(city: DemoCity) -> None:
     city.load(Fault, faults)
     city.load(Maintenance, visits)
     recorders, outages = [], []
-    for n in range(min(city.count(12), len(sites))):
-        site = sites[n]
+    # The first site of every county before the others.
+    first = {site["place"].county: site["id"] for site in reversed(sites)}
+    ordered = sorted(sites, key=lambda site: site["id"] not in first.values())
+    for n in range(min(max(city.count(12), len(first)), len(sites))):
+        site = ordered[n]
         place = city.near(site["place"], 60)
         key, began = city.new_id(), city.moment(-900, -100)
         outages.append({
