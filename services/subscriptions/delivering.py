@@ -140,8 +140,11 @@ def _sent(subscription: Subscription, row: Delivery) -> bool:
     if answer.status in NOT_THIS:
         return _done(subscription, row, Delivery.State.REFUSED)
     if answer.status == GONE:
-        Subscription.objects.filter(pk=subscription.pk).update(enabled=False, trouble=row.answer)
+        row.save(update_fields=["attempts", "answer"])
+        Subscription.objects.filter(pk=subscription.pk).update(enabled=False, trouble=row.answer, failures=0)
         trail.note(None, "", "gone subscription", layer="subscription", object_id=subscription.pk)
+        warnings.recovered()
+        return False
     return _held(subscription, row, row.answer)
 
 
