@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from services.catalog.layer import Layer, registry
+from services.positions.models import POSITIONING_SQL
 from services.telemetry import partitions
 
 
@@ -42,7 +43,8 @@ def _filled(query: str, layer: Layer) -> sql.Composed:
         for name, of in (("at", layer.time), ("speed", moves.speed), ("heading", moves.heading))
     }
     states = {name: sql.Literal(str(getattr(moves, name))) for name in ("driving", "standing", "offline")}
-    return sql.SQL(query).format(**{name: sql.Identifier(column) for name, column in columns.items()}, **states)
+    named = {name: sql.Identifier(column) for name, column in columns.items()}
+    return sql.SQL(query).format(**named, **states, positioning=sql.SQL(POSITIONING_SQL))
 
 
 # Of several devices at one feature the newest position is shown.
@@ -69,7 +71,7 @@ update {table} f set state = v.state from (
     join {table} f on f.id = d.feature
     cross join (select {least} as least from positions_rule where valid_from <= current_date
         order by valid_from desc limit 1) r
-    where d.state = 'active' and d.protocol in ('jt808', 'phone')
+    where d.state = 'active' and d.protocol in {positioning}
         and (%(since)s::timestamptz is null or p.seen_at >= %(since)s)
     group by d.feature, f.id, r.least
 ) v

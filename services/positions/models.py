@@ -13,6 +13,8 @@ from services.telemetry.models import Device
 
 POSITIONING = (Device.Protocol.JT808, Device.Protocol.PHONE)
 """The protocols by which positions come."""
+POSITIONING_SQL = f"({', '.join(repr(each.value) for each in POSITIONING)})"
+"""The same in SQL."""
 TABLES = ("positions_position",)
 """The tables with a partition a month."""
 

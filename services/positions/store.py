@@ -11,7 +11,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from gis.datums import Datum, gcj_to_wgs
-from services.positions.models import QUALITIES, TABLES, Quality
+from services.positions.models import POSITIONING_SQL, QUALITIES, TABLES, Quality
 from services.telemetry import partitions
 
 AHEAD = timedelta(minutes=5)
@@ -191,9 +191,9 @@ class Batch:
             self.aside.append((row.device, said[:32], row.lon, row.lat, row.speed, reason, row.received_at))
 
 
-_DEVICES = """
+_DEVICES = f"""
 select d.id, d.back_days, d.interval, t.datum
-from telemetry_device d left join positions_terminal t on t.device_id = d.id where d.protocol in ('jt808', 'phone')"""
+from telemetry_device d left join positions_terminal t on t.device_id = d.id where d.protocol in {POSITIONING_SQL}"""  # noqa: S608
 _COLUMNS = (
     "device, at, geom, speed, heading, altitude, status, alarm, quality, mileage, fuel, received_at, late, extras"
 )
