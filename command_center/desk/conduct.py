@@ -1,6 +1,5 @@
 """A conduct of an enterprise on the desk: recorded by an item of the standard, its page, what may be done with it."""
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +14,11 @@ from django.views.decorators.http import require_POST
 
 from command_center.desk.credit import asked_period
 from command_center.desk.doors import signed_in, visitor
+from command_center.desk.steps import lines
 from layers.enterprises import flows, reports
-from layers.enterprises.models import CreditEntry, CreditItem, CreditStep
+from layers.enterprises.models import CreditEntry, CreditItem
 from services.access import gate
 from services.access.errors import AccessError, Invalid, NotFound, Refused
-from services.files.models import Attachment
 
 SIZE = 50
 INPUT, SELECT = {"class": "form-control"}, {"class": "form-select"}
@@ -108,26 +107,15 @@ def new(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "desk/conduct_new.html", context, status=status)
 
 
-@dataclass(frozen=True)
-class Line:
-    """A step of an entry with its files."""
-
-    step: CreditStep
-    files: list[Attachment]
-
-
 @signed_in
 def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One entry: what it says, what was done about it, what may be done."""
     principal = visitor(request)
     entry = flows.fetch(principal, pk)
-    steps = list(entry.steps.all())
-    wanted = {key for step in steps for key in step.files}
-    kept = {str(row.pk): row for row in Attachment.objects.filter(pk__in=wanted, feature=entry.enterprise_id)}
     today = timezone.localdate()
     context = {
         "entry": entry,
-        "lines": [Line(step, [kept[key] for key in step.files if key in kept]) for step in steps],
+        "lines": lines(entry.steps.all(), entry.enterprise_id),
         "allowed": flows.allowed(principal, entry),
         "expired": entry.valid_until is not None and entry.valid_until < today,
         "most": flows.MOST_FILES,

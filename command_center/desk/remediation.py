@@ -1,6 +1,5 @@
 """Remediation management: orders with their figures, writing one, the page of one with what may be done to it."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -17,14 +16,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import signed_in, visitor
+from command_center.desk.steps import lines
 from layers.environment import flows
-from layers.environment.models import OrderStep, RemediationOrder
+from layers.environment.models import RemediationOrder
 from services.access import gate
 from services.access.errors import AccessError, Invalid, NotFound
 from services.access.principal import Principal
 from services.alarms import actions as alarms
 from services.alarms.models import Episode, Level
-from services.files.models import Attachment
 
 SIZE = 50
 MONTH = timedelta(days=30)
@@ -128,29 +127,18 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "desk/order_new.html", context, status=status)
 
 
-@dataclass(frozen=True)
-class Line:
-    """A step of an order with its files."""
-
-    step: OrderStep
-    files: list[Attachment]
-
-
 @signed_in
 def one(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One order: what is asked, how far it is, what was answered, what may be done."""
     principal, now = visitor(request), timezone.now()
     order = flows.fetch(principal, pk)
-    steps = list(order.steps.order_by("at", "pk"))
-    wanted = {key for step in steps for key in step.files}
-    kept = {str(row.pk): row for row in Attachment.objects.filter(pk__in=wanted, feature=order.pk)}
     monitor = gate.restrict(principal, flows.monitors()).filter(pk=order.monitor_id).first()
     context = {
         "order": order,
         "monitor": monitor,
         "sees_unit": gate.restrict(principal, _enterprises()).filter(pk=order.unit_id).exists(),
         "alarm": _seen_alarm(principal, order),
-        "lines": [Line(step, [kept[key] for key in step.files if key in kept]) for step in steps],
+        "lines": lines(order.steps.order_by("at", "pk"), order.pk),
         "track": _track(order, now),
         "allowed": flows.allowed(principal, order),
         "overdue": flows.overdue(order, now),

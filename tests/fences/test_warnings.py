@@ -120,3 +120,20 @@ def test_a_rule_that_is_switched_off_is_asked(
         assert warn() == 0 and standing(link) == []
     finally:
         link.execute("update alarms_rule set enabled = true where key = 'fence-mixer_trucks'")
+
+
+def test_of_two_fences_of_one_name_one_that_is_left_ends_nothing_while_the_other_holds(
+    link: psycopg.Connection, watched: Store, fence: Make, trucks: Callable[[], int]
+) -> None:
+    for metres in (300, 900):
+        fence(level="red", name="禁行区", kinds=["enter"], metres=metres)
+    truck = trucks()
+    watched.write(north(truck, 10, 0))
+    watched.write(north(truck, 8, 1000))
+    warn()
+    watched.write(north(truck, 6, 1600))
+    warn()
+    assert [row[3] for row in standing(link)] == [False], "the wider one holds the truck"
+    watched.write(north(truck, 4, 4000))
+    warn()
+    assert [row[3] for row in standing(link)] == [True]
