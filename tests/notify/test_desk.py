@@ -212,6 +212,7 @@ def fill(server: Any) -> None:
 
 
 def test_the_bell_leads_to_the_notices_in_both_languages_and_themes(desk: Any, server: Any) -> None:  # noqa: F811
+    server.sql("delete from notify_message")
     fill(server)
     for language, theme in (("zh-hans", "light"), ("en", "dark")):
         mine = desk("owner", theme=theme, language=language)

@@ -42,7 +42,7 @@ function options(items: Item[]): EChartsCoreOption {
   const font = { fontFamily: getComputedStyle(document.body).fontFamily, color: colour("text"), fontSize: 12 };
   const common = {
     textStyle: font,
-    animationDuration: 300,
+    animationDuration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 300,
     // Rich text is drawn, not parsed: a name is never markup.
     tooltip: { renderMode: "richText", confine: true, backgroundColor: colour("surface"), borderColor: line(), textStyle: font },
   };

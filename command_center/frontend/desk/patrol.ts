@@ -3,7 +3,7 @@
 import "maplibre-gl/dist/maplibre-gl.css";
 import type { Feature } from "geojson";
 import { Map as MapLibre, Marker, type GeoJSONSource } from "maplibre-gl";
-import { CHINESE, loadStyle, prepare, roleOf } from "../map/style";
+import { HOUSE, loadStyle, prepare, roleOf } from "../map/style";
 import { words } from "./words";
 
 interface Fix {
@@ -38,8 +38,8 @@ export async function startPatrol(root: HTMLElement): Promise<void> {
   }
   const line = told.fixes.map(([, lon, lat]) => [lon, lat] as [number, number]);
   const map = new MapLibre({
-    container: holder, style, center: line.at(-1) ?? [107.5, 31.2], zoom: line.length ? 14 : 9,
-    maxZoom: 18, attributionControl: false, dragRotate: false, localIdeographFontFamily: CHINESE,
+    ...HOUSE, container: holder, style, center: line.at(-1) ?? [107.5, 31.2], zoom: line.length ? 14 : 9,
+    maxZoom: 18,
   });
   (window as unknown as { zhutuMap?: MapLibre }).zhutuMap = map;
   await map.once("load");

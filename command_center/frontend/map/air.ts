@@ -1,7 +1,7 @@
 // The map of regions by air quality: each filled in its colour, its number written on it, a click leads to its row.
 import "maplibre-gl/dist/maplibre-gl.css";
 import { Map as MapLibre, NavigationControl } from "maplibre-gl";
-import { CHINESE, loadStyle, prepare, roleOf } from "./style";
+import { HOUSE, loadStyle, prepare, roleOf } from "./style";
 
 interface Region {
   name: string;
@@ -22,9 +22,8 @@ export async function startAir(holder: HTMLElement): Promise<void> {
   const style = { ...full, layers: full.layers.filter((layer) => roleOf(layer) === "basemap") };
   const bounds = (holder.dataset.bounds || "73,18,135,54").split(",").map(Number) as [number, number, number, number];
   const map = new MapLibre({
-    container: holder, style, bounds, fitBoundsOptions: { padding: Math.min(40, holder.clientWidth / 24) },
-    minZoom: COUNTIES, maxZoom: 13, attributionControl: false,
-    dragRotate: false, pitchWithRotate: false, localIdeographFontFamily: CHINESE,
+    ...HOUSE, container: holder, style, bounds, fitBoundsOptions: { padding: Math.min(40, holder.clientWidth / 24) },
+    minZoom: COUNTIES, maxZoom: 13,
   });
   map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
   Object.assign(window, { zhutuMap: map });

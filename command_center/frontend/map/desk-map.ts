@@ -15,7 +15,7 @@ import {
 import type { Open } from "../desk/address";
 import type { Row } from "../desk/live";
 import { CLUSTERED_BELOW, keyOf, over, Overlay } from "./overlay";
-import { CHINESE, loadStyle, prepare, roleOf } from "./style";
+import { HOUSE, loadStyle, prepare, roleOf } from "./style";
 
 /** Milliseconds between two times that a layer's tiles are fetched again because something happened. */
 const AGAIN = 10_000;
@@ -75,9 +75,8 @@ export class DeskMap {
     for (const [key, query] of Object.entries(wishes.queries)) narrow(style, key, query);
     const bounds = (holder.dataset.bounds || "73,18,135,54").split(",").map(Number) as [number, number, number, number];
     const map = new MapLibre({
-      container: holder, style, bounds, hash: "map", maxZoom: 19, attributionControl: false,
-      fitBoundsOptions: { padding: 48, maxZoom: 15 }, dragRotate: false, pitchWithRotate: false,
-      localIdeographFontFamily: CHINESE,
+      ...HOUSE, container: holder, style, bounds, hash: "map", maxZoom: 19,
+      fitBoundsOptions: { padding: 48, maxZoom: 15 },
     });
     map.touchZoomRotate.disableRotation();
     map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");

@@ -3,7 +3,7 @@ import { Map as MapLibre, NavigationControl, type GeoJSONSource, type MapMouseEv
 import "maplibre-gl/dist/maplibre-gl.css";
 import type { Feature, GeoJsonProperties, Geometry } from "geojson";
 import { words } from "../desk/words";
-import { CHINESE, loadStyle, prepare, roleOf } from "./style";
+import { HOUSE, loadStyle, prepare, roleOf } from "./style";
 
 type Position = [number, number];
 type Kind = "point" | "line" | "polygon" | "any";
@@ -45,9 +45,8 @@ class Picker {
     const all = this.parts.flat();
     const bounds = all.length ? boundsOf(all) : (holder.dataset.bounds || "73,18,135,54").split(",").map(Number);
     this.map = new MapLibre({
-      container: holder, style, bounds: bounds as [number, number, number, number], maxZoom: 20,
-      fitBoundsOptions: { padding: 90, maxZoom: 16 }, attributionControl: false, dragRotate: false,
-      localIdeographFontFamily: CHINESE, doubleClickZoom: this.kind === "point",
+      ...HOUSE, container: holder, style, bounds: bounds as [number, number, number, number], maxZoom: 20,
+      fitBoundsOptions: { padding: 90, maxZoom: 16 }, doubleClickZoom: this.kind === "point",
     });
     this.map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
     this.map.once("style.load", () => {

@@ -1,7 +1,7 @@
 // A map of measured points drawn from the page: a dot or a wind arrow each, what it measures beside it, alarms that pulse.
 import "maplibre-gl/dist/maplibre-gl.css";
 import { Map as MapLibre, Marker, NavigationControl, ScaleControl, type GeoJSONSource } from "maplibre-gl";
-import { CHINESE, loadStyle, prepare, roleOf } from "./style";
+import { HOUSE, loadStyle, prepare, roleOf } from "./style";
 
 /** A point as the map shows it. */
 export interface Spot {
@@ -38,8 +38,7 @@ export class PointsMap {
     const style = { ...full, layers: full.layers.filter((layer) => roleOf(layer) === "basemap") };
     const bounds = (holder.dataset.bounds || "73,18,135,54").split(",").map(Number) as [number, number, number, number];
     const map = new MapLibre({
-      container: holder, style, bounds, fitBoundsOptions: { padding: 60, maxZoom: 13 }, maxZoom: 18, attributionControl: false,
-      dragRotate: false, pitchWithRotate: false, localIdeographFontFamily: CHINESE,
+      ...HOUSE, container: holder, style, bounds, fitBoundsOptions: { padding: 60, maxZoom: 13 }, maxZoom: 18,
     });
     map.touchZoomRotate.disableRotation();
     map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");

@@ -1,7 +1,7 @@
 // A small map of one place or area: the desk's style, a marker or some layers, no list beside it.
 import "maplibre-gl/dist/maplibre-gl.css";
 import { Map as MapLibre, Marker, NavigationControl } from "maplibre-gl";
-import { CHINESE, loadStyle, prepare, roleOf } from "./style";
+import { HOUSE, loadStyle, prepare, roleOf } from "./style";
 
 /** Open the map of every holder on the page. */
 export async function show(): Promise<void> {
@@ -16,8 +16,7 @@ export async function show(): Promise<void> {
       if (own && !shown.includes(String(layer.source))) layer.layout = { ...layer.layout, visibility: "none" };
     }
     const map = new MapLibre({
-      container: holder, style, center, zoom: 13, maxZoom: 18, attributionControl: false, dragRotate: false,
-      localIdeographFontFamily: CHINESE,
+      ...HOUSE, container: holder, style, center, zoom: 13, maxZoom: 18,
     });
     map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
     map.scrollZoom.disable();

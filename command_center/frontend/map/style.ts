@@ -1,9 +1,15 @@
 // The style from the server, with our own origin before every address in it; MapLibre's worker from our own files.
-import { setWorkerUrl, type LayerSpecification, type StyleSpecification } from "maplibre-gl";
+import { setWorkerUrl, type LayerSpecification, type MapOptions, type StyleSpecification } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 
 /** Fonts from which the browser draws Chinese characters on the map. */
-export const CHINESE = "'Noto Sans SC','Noto Sans CJK SC','PingFang SC','Microsoft YaHei','Source Han Sans SC',sans-serif";
+const CHINESE = "'Noto Sans SC','Noto Sans CJK SC','PingFang SC','Microsoft YaHei','Source Han Sans SC',sans-serif";
+
+/** What every map is made with: north is up, and nothing fades for who wishes less motion (MapLibre heeds that itself only where it flies). */
+export const HOUSE: Partial<MapOptions> = {
+  attributionControl: false, dragRotate: false, pitchWithRotate: false, localIdeographFontFamily: CHINESE,
+  fadeDuration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 300,
+};
 
 /** Tell MapLibre where its worker is: a file of ours, as the content security policy demands. */
 export function prepare(): void {

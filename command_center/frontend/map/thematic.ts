@@ -3,7 +3,7 @@ import "maplibre-gl/dist/maplibre-gl.css";
 import { LngLatBounds, Map as MapLibre, NavigationControl, Popup, ScaleControl, type GeoJSONSource, type LayerSpecification } from "maplibre-gl";
 import { classOf, ink, single, written, type Drawing } from "../desk/products/drawing";
 import { radius } from "../desk/products/plate";
-import { CHINESE, loadStyle, prepare, roleOf } from "./style";
+import { HOUSE, loadStyle, prepare, roleOf } from "./style";
 
 const LAYERS = ["thematic-fill", "thematic-line", "thematic-heat", "thematic-points", "thematic-names"];
 const EMPTY = { type: "FeatureCollection" as const, features: [] };
@@ -20,9 +20,9 @@ export class ThematicMap {
     const full = await loadStyle(holder.dataset.style!);
     const style = { ...full, layers: full.layers.filter((layer) => roleOf(layer) === "basemap") };
     const map = new MapLibre({
-      container: holder, style, bounds: [73, 18, 135, 54], maxZoom: 17, attributionControl: false, dragRotate: false, pitchWithRotate: false,
+      ...HOUSE, container: holder, style, bounds: [73, 18, 135, 54], maxZoom: 17,
       // A picture is taken of it.
-      canvasContextAttributes: { preserveDrawingBuffer: true }, localIdeographFontFamily: CHINESE,
+      canvasContextAttributes: { preserveDrawingBuffer: true },
     });
     map.touchZoomRotate.disableRotation();
     map.addControl(new NavigationControl({ showCompass: false }), "top-right");

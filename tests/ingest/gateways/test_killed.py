@@ -135,7 +135,8 @@ def test_f07_a_full_disk_of_the_journal_stops_postgresql_and_loses_nothing(machi
             # Until there is no journal left to write to, and the server gives up.
             with suppress(psycopg.OperationalError):
                 machine.sql("create table heap as select repeat(md5(n::text), 60) from generate_series(1, 200000) n")
-            assert until(lambda: "PANIC" in (machine.state / "pg" / "log").read_text(), 60)
+            logs = machine.state / "pg" / "logs"
+            assert until(lambda: any("PANIC" in log.read_text() for log in logs.iterdir()), 60)
             stopped = len(device.acknowledged)
             filler.unlink()
             machine.start()
