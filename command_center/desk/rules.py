@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import region_names, signed_in, visitor
+from command_center.desk.fencing import DAYS
 from command_center.desk.forms import blanks
 from command_center.desk.tiers import own_deadlines
 from services.access import gate
@@ -36,18 +37,29 @@ SECTIONS = (
     (gettext_lazy("限值"), ("standard", "minutes", "grade", "stage", "threshold", "downward")),
     (gettext_lazy("条件"), ("condition", "clear", "for_minutes", "n_least", "clear_minutes")),
     (gettext_lazy("级别"), ("level", "red_when", "orange_when", "yellow_when")),
-    (gettext_lazy("时间"), ("period", "weekdays", "valid_from", "valid_to")),
+    (gettext_lazy("时间"), ("weekdays", "period", "valid_from", "valid_to")),
     (gettext_lazy("通知"), ("roles", "names", "template", "citation", "advice")),
 )
 MODULE_SECTIONS = (
     (gettext_lazy("对象"), ("name", "region", "codes")),
     (gettext_lazy("级别"), ("level", "advice")),
-    (gettext_lazy("时间"), ("period", "weekdays", "valid_from", "valid_to")),
+    (gettext_lazy("时间"), ("weekdays", "period", "valid_from", "valid_to")),
     (gettext_lazy("通知"), ("roles", "names", "template", "citation")),
 )
 """Of a warning: when it is raised, its module says."""
 MOST_FEATURES = 500
 CHANGES = 20
+
+
+class Weekdays(forms.CheckboxSelectMultiple):
+    """The days of a week as boxes of a text of digits: 1 is Monday."""
+
+    def format_value(self, value: Any) -> list[str]:
+        return list(value or "")
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
+        """The digits, of one box each or sent as a whole."""
+        return "".join(sorted(set("".join(super().value_from_datadict(data, files, name) or []))))
 
 
 class RuleForm(forms.ModelForm):
@@ -110,7 +122,7 @@ class RuleForm(forms.ModelForm):
         )
         widgets = {
             **dict.fromkeys(
-                ("name", "region", "grade", "stage", "weekdays", "template", "citation", "advice"),
+                ("name", "region", "grade", "stage", "template", "citation", "advice"),
                 forms.TextInput(INPUT),
             ),
             **dict.fromkeys(("condition", "clear", "red_when", "orange_when", "yellow_when"), forms.TextInput(CODE)),
@@ -120,7 +132,9 @@ class RuleForm(forms.ModelForm):
             ),
             **dict.fromkeys(("valid_from", "valid_to"), forms.DateInput({**INPUT, "type": "date"}, "%Y-%m-%d")),
             "downward": forms.CheckboxInput({"class": "form-check-input"}),
+            "weekdays": Weekdays({"class": "form-check-input"}, DAYS),
         }  # fmt: skip
+        help_texts = {"weekdays": ""}
 
     def __init__(self, *args: Any, principal: Principal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

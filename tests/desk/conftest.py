@@ -26,7 +26,7 @@ SETTLED = "() => window.zhutuMap && window.zhutuMap.loaded() && !window.zhutuMap
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium: the machine's where it has one, else Playwright's."""
-    expect.set_options(timeout=40_000)
+    expect.set_options(timeout=90_000)
     # Playwright keeps an event loop in this thread, which Django would take for asynchronous code. For as long it has
     # connections apart: those of before, and these afterwards, would be left open where nobody finds them.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
@@ -102,7 +102,7 @@ def desk(browser: Browser, server: Server) -> Iterator[Callable[..., Desk]]:
             ]
         )
         page = window.new_page()
-        page.set_default_timeout(40_000)
+        page.set_default_timeout(90_000)
         made = Desk(page, server)
         opened.append(made)
         page.on("request", made.watch)

@@ -87,6 +87,8 @@ def screens(server: Server) -> dict[str, str]:
         "rules": "/desk/rules",
         "rule-new": "/desk/rules/new",
         "rule": f"/desk/rules/{one('select min(id) from alarms_rule')}",
+        "rule-module": f"/desk/rules/{one("select min(id) from alarms_rule where kind = 'module'")}",
+        "alarm-module": f"/desk/alarms/{one('select min(id::text) from alarms_episode where device_id is null')}",
         "limits": "/desk/limits",
         "limit": f"/desk/limits/{one('select min(id) from limits_limit')}",
         "weather": "/desk/weather",
