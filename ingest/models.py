@@ -5,6 +5,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from gis.datums import Datum
 from services.catalog.ids import UUID7, uuid7
@@ -20,7 +21,7 @@ class Import(models.Model):
         RUNNING = "running", _("导入中")
         DONE = "done", _("已导入")
         FAILED = "failed", _("未导入")
-        UNDONE = "undone", _("已撤销")
+        UNDONE = "undone", pgettext_lazy("import", "已撤销")
 
     class Policy(models.TextChoices):
         ALL = "all", _("有错误则全部不导入")
@@ -47,7 +48,7 @@ class Import(models.Model):
     repair = models.BooleanField(_("自动修复图形"), default=False)
     counts = models.JSONField(_("计数"), default=dict)
     report = models.JSONField(_("问题"), default=list)
-    notes = models.JSONField(_("说明"), default=list)
+    notes = models.JSONField(pgettext_lazy("plural", "说明"), default=list)
     job = models.ForeignKey(Job, models.SET_NULL, verbose_name=_("任务"), null=True, related_name="+")
     created_at = models.DateTimeField(_("上传时间"), auto_now_add=True)
     finished_at = models.DateTimeField(_("完成时间"), null=True)

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import signed_in, visitor
@@ -80,7 +81,7 @@ def page(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(found | Q(enterprise__name__icontains=text) | Q(id_number=text.upper()))
     total, number, pages = _paged(request, rows)
     rows = rows.annotate(n=Count("hits"))
-    labels = {"now": _("在册"), "lifted": _("已解除"), "past": _("已到期"), "all": _("全部")}
+    labels = {"now": pgettext("blacklist", "在册"), "lifted": _("已解除"), "past": _("已到期"), "all": _("全部")}
     context = {
         "lines": list(rows.order_by("-listed_at", "-pk")[(number - 1) * SIZE : number * SIZE]), "total": total,
         "page": number, "pages": pages, "around": {"previous": number - 1, "next": number + 1}, "query": query,

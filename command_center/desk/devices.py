@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -361,7 +362,7 @@ def _reason(code: str) -> str:
 def _deed(action: str) -> str:
     known = {
         "approve device": _("审核并绑定"),
-        "block device": _("停用"),
+        "block device": pgettext("action", "停用"),
         "new token": _("签发令牌"),
         "revoke token": _("收回令牌"),
         "change device": _("修改设置"),

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from command_center.desk.doors import region_names, signed_in, visitor
@@ -33,7 +33,7 @@ from services.limits.models import Limit
 
 INPUT, SELECT, CODE = {"class": "form-control"}, {"class": "form-select"}, {"class": "form-control code"}
 SECTIONS = (
-    (gettext_lazy("对象"), ("name", "kind", "layer", "region", "codes", "factor", "span", "window")),
+    (pgettext_lazy("rule", "对象"), ("name", "kind", "layer", "region", "codes", "factor", "span", "window")),
     (gettext_lazy("限值"), ("standard", "minutes", "grade", "stage", "threshold", "downward")),
     (gettext_lazy("条件"), ("condition", "clear", "for_minutes", "n_least", "clear_minutes")),
     (gettext_lazy("级别"), ("level", "red_when", "orange_when", "yellow_when")),
@@ -41,7 +41,7 @@ SECTIONS = (
     (gettext_lazy("通知"), ("roles", "names", "template", "citation", "advice")),
 )
 MODULE_SECTIONS = (
-    (gettext_lazy("对象"), ("name", "region", "codes")),
+    (pgettext_lazy("rule", "对象"), ("name", "region", "codes")),
     (gettext_lazy("级别"), ("level", "advice")),
     (gettext_lazy("时间"), ("weekdays", "period", "valid_from", "valid_to")),
     (gettext_lazy("通知"), ("roles", "names", "template", "citation")),

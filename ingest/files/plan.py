@@ -6,6 +6,7 @@ from itertools import batched
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from gis.crs import GEOGRAPHIC_SRIDS, SERVED_SRIDS, WGS84_SRID, AnyCRS, read_crs, transformer
 from gis.datums import Datum
@@ -181,7 +182,11 @@ def _check_place(layer: Layer, source: Source, place: dict[str, Any]) -> None:
 def _check_kind(layer: Layer, source: Source, place: dict[str, Any]) -> None:
     """One refusal instead of one a row, where the file itself says that it holds something else."""
     found = source.geometry.partition(" ")[0].removeprefix("Multi")
-    kinds = {"Point": ("point", _("点")), "LineString": ("line", _("线")), "Polygon": ("polygon", _("面"))}
+    kinds = {
+        "Point": ("point", pgettext("plural", "点")),
+        "LineString": ("line", pgettext("plural", "线")),
+        "Polygon": ("polygon", pgettext("plural", "面")),
+    }
     wanted = next((name for kind, name in kinds.values() if kind == layer.geometry_type), None)
     if place.get("kind") == FILE and layer.owns_geometry and wanted and found in kinds:
         kind, name = kinds[found]

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from gis.fields import MultiLineStringField, MultiPolygonField, PointField
 from services.catalog.models import Feature, Record
@@ -165,5 +166,5 @@ class Remark(Record):
 
     class Meta:
         verbose_name = _("备注")
-        verbose_name_plural = _("备注")
+        verbose_name_plural = pgettext_lazy("plural", "备注")
         ordering = ["-noted_on"]

@@ -346,6 +346,10 @@ WORDINGS = (
         "remediation-issued", Kind.SMS.value, "zh-hans", "{title}",
         "您单位收到整改单{code}：{text}，请于{due}前整改并回复。",
     ),
+    (
+        "remediation-issued", Kind.SMS.value, "en", "{title}",
+        "Your unit has order {code}: {text}. Please remedy it and reply by {due}.",
+    ),
 )  # fmt: skip
 """How messages about orders are worded at first: key, kind of channel, language, subject, body."""
 

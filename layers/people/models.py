@@ -246,7 +246,7 @@ class BlacklistEntry(models.Model):
         ENTERPRISE = "enterprise", _("企业")
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=UUID7(), editable=False)
-    subject = models.CharField(_("对象"), max_length=10, choices=Subject.choices)
+    subject = models.CharField(pgettext_lazy("blacklist", "对象"), max_length=10, choices=Subject.choices)
     name = models.CharField(_("姓名或名称"), max_length=200)
     # Kept as that of people is: who is listed need not be registered here, and is found by it when they come.
     id_number = models.CharField(_("身份证号"), max_length=18, blank=True, validators=[validate_identity_number])

@@ -90,7 +90,7 @@ class Equipment(Record):
     )  # fmt: skip
 
     plant = models.ForeignKey(SewagePlant, models.CASCADE, verbose_name=_("污水处理厂"), related_name="equipment")
-    number = models.CharField(_("设备编号"), max_length=50)
+    number = models.CharField(pgettext_lazy("equipment", "设备编号"), max_length=50)
     title = models.CharField(_("设备名称"), max_length=100)
     stage = models.CharField(_("工段"), max_length=9, choices=Stage.choices, default=Stage.BIOLOGY)
     maker = models.CharField(_("厂家"), max_length=100, blank=True)
@@ -229,7 +229,7 @@ class OutfallInspection(Record):
 
     outfall = models.ForeignKey(Outfall, models.CASCADE, verbose_name=_("排污口"), related_name="inspections")
     done_on = models.DateField(_("巡查日期"))
-    inspector = models.CharField(_("巡查人员"), max_length=60)
+    inspector = models.CharField(pgettext_lazy("outfall", "巡查人员"), max_length=60)
     flowing = models.BooleanField(_("晴天出水"), default=False)
     findings = models.CharField(_("发现问题"), max_length=300, blank=True)
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from layers.sewage.models import Equipment, SewagePlant
 from layers.sewage.rules import DAY, FLOW, STANDARD, TEMPERATURE, Both, Part, mixed, within
@@ -197,7 +197,8 @@ class EquipmentReport(Declared):
                 machine.get_state_display(),
             ], marked=known < LEAST_KNOWN))  # fmt: skip
         headings = [
-            Heading(_("设备编号")), Heading(_("设备名称")), Heading(_("状态信号")), Heading(_("功率"), "kW", 1),
+            Heading(pgettext("equipment", "设备编号")), Heading(_("设备名称")), Heading(_("状态信号")),
+            Heading(_("功率"), "kW", 1),
             Heading(_("运行时间"), "h", 1), Heading(_("待机时间"), "h", 1), Heading(_("检修时间"), "h", 1),
             Heading(_("故障时间"), "h", 1), Heading(_("启动次数"), digits=0), Heading(_("故障次数"), digits=0),
             Heading(_("可用率"), "%", 1), Heading(_("利用率"), "%", 1), Heading(_("平均故障间隔"), "h", 1),

@@ -4,9 +4,10 @@ A domain declares them as ``WARNINGS`` in its ``rules``, any other app in a file
 such as an indicator, writes its kind with ``keep``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -38,6 +39,8 @@ class WarningKind:
     citation: str = ""
     enabled: bool = True
     valid_from: date = SINCE
+    said: Callable[[str], str] = str
+    """A subject as people read it, in the current language; by itself it is read as it is kept."""
 
 
 def declared() -> Iterator[tuple[str, WarningKind]]:
@@ -47,6 +50,16 @@ def declared() -> Iterator[tuple[str, WarningKind]]:
         if app.name.split(".")[0] in OURS and find_spec(name) is not None:
             for kind in getattr(import_module(name), "WARNINGS", ()):
                 yield app.label, kind
+
+
+@cache
+def _sayings() -> dict[str, Callable[[str], str]]:
+    return {kind.key: kind.said for _module, kind in declared()}
+
+
+def said(key: str, subject: str) -> str:
+    """What a warning of a kind is about, in words."""
+    return _sayings().get(key, str)(subject)
 
 
 OURS = ("services", "layers", "ingest", "command_center")

@@ -9,11 +9,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from services.accounts.roles import Role
 from services.alarms.conditions import check
+from services.alarms.words import filled
 from services.catalog.ids import UUID7, uuid7
 from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
@@ -359,6 +359,10 @@ class Episode(models.Model):
         """What was reported, how a silent device left, or which thing of the module it is about, in words."""
         if not self.subject and self.rule.kind == Rule.Kind.SILENCE:
             return str(NOT_HEARD)
+        if self.rule.kind == Rule.Kind.MODULE:
+            from services.alarms.kinds import said
+
+            return said(self.rule.key or "", self.subject)
         return str(SUBJECTS.get(self.subject, self.subject))
 
     @property
@@ -423,7 +427,7 @@ class Act(models.Model):
         """The text in the language of whoever reads it; what people wrote stays as it is."""
         if self.given is None or not self.text:
             return self.text
-        return gettext(self.text) % self.given
+        return filled(self.text, self.given)
 
 
 class Told(models.Model):

@@ -17,6 +17,7 @@ from services.alarms import telling
 from services.alarms.models import URGENCY, Act, Episode, Level, Rule
 from services.alarms.resting import resting
 from services.alarms.sweeps import in_force
+from services.alarms.words import filled
 from services.catalog.layer import registry
 from services.catalog.models import FeatureIndex
 
@@ -37,10 +38,10 @@ def raise_warning(
     """Warn of something, or say that it is still so; what comes again adds to the warning that stands.
 
     ``subject`` tells apart what is warned of at one feature (at most 100 characters), ``text`` is a text of gettext
-    into which ``given`` is put, ``level`` the rule's own where it is None. A level only rises while the warning stands.
-    None where the office has switched the kind off, or not on for this region, feature, weekday or hour: one that
-    stands ends with that. LookupError for a kind nobody declared, ValueError for a text that ``given`` does not fit, a
-    level that is none, or a feature that the kind does not concern.
+    into which ``given`` is put (``words.word`` marks what of it is translated, too), ``level`` the rule's own where it
+    is None. A level only rises while the warning stands. None where the office has switched the kind off, or not on for
+    this region, feature, weekday or hour: one that stands ends with that. LookupError for a kind nobody declared,
+    ValueError for a text that ``given`` does not fit, a level that is none, or a feature the kind does not concern.
     """
     moment = at or timezone.now()
     rule = _rule(key)
@@ -110,7 +111,7 @@ aend_others = sync_to_async(end_others)
 
 def _check(text: str, given: Mapping[str, Any]) -> None:
     try:
-        _said = text % given
+        filled(text, given)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{text!r} does not fit what was given: {error}") from error
 

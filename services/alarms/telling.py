@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count, Q
 from django.utils.functional import lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from gis.models import code_prefix
 from services.access import gate
@@ -224,7 +224,7 @@ def _notify(
         "time": episode.ended_at if act.kind == Act.Kind.ENDED else episode.last_at, "count": episode.count,
         "began": episode.began_at, "code": _number(episode),
         "reason": SUBJECTS.get(episode.subject, NOT_HEARD),
-        "text": lazy(partial(_said, episode, act), str)(), "person": user or gettext_lazy("系统"),
+        "text": lazy(partial(_said, episode, act), str)(), "person": user or pgettext_lazy("actor", "系统"),
         "state": Episode.State(episode.state).label,
     }  # fmt: skip
     if deadline is not None:

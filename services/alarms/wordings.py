@@ -1,4 +1,4 @@
-"""How alarms are worded at first: in the product in both languages, and short for SMS; an office edits the rows."""
+"""How alarms are worded at first, in both languages: in the product, and short for SMS; an office edits the rows."""
 
 from services.notify.models import Kind
 
@@ -97,19 +97,58 @@ _TEXTS |= {f"silence-{step}": texts for step, texts in _SILENCE.items()}
 _TEXTS |= {f"silence-{step}": _TEXTS[f"alarm-{step}"] for step in ("rectify", "handled", "reopened", "closed", "false")}
 
 _SMS = {
-    "warning-raised": "{level}预警：{name}{title}，{text}。请及时处置。",
-    "warning-overdue": "预警超期：{name}{title}，{due}已过，请督促处置。",
-    "warning-assigned": "请处置{level}预警：{name}{title}。",
-    "alarm-raised": "{level}告警：{name}{title}，{factor}{value}{unit}，限值{limit}，{time}。请及时处置。",
-    "alarm-worsened": "告警升级{level}：{name}{title}，{factor}{value}{unit}，限值{limit}，{time}。",
-    "alarm-overdue": "告警超期：{name}{title}，{due}已过，请督促处置。",
-    "alarm-rectify": "请限期整改{level}告警：{name}{title}，{due}。",
-    "warning-rectify": "请限期整改{level}预警：{name}{title}，{due}。",
-    "silence-rectify": "请限期整改{level}告警：{name}{title}，{due}。",
-    "silence-raised": "{level}告警：{name}{title}，{began}起，设备编号{code}。请及时处置。",
-    "silence-overdue": "告警超期：{name}{title}，{due}已过，请督促处置。",
-    "silence-assigned": "请处置{level}告警：{name}{title}，{began}起，设备编号{code}。",
-    "alarm-assigned": "请处置{level}告警：{name}{title}，{factor}{value}{unit}，限值{limit}。",
+    "warning-raised": (
+        "{level}预警：{name}{title}，{text}。请及时处置。",
+        "{level} warning: {name}, {title}: {text}. Please handle it in time.",
+    ),
+    "warning-overdue": (
+        "预警超期：{name}{title}，{due}已过，请督促处置。",
+        "Warning overdue: {name}, {title}. {due} has passed; please see to it.",
+    ),
+    "warning-assigned": (
+        "请处置{level}预警：{name}{title}。",
+        "For you to handle: {level} warning, {name}, {title}.",
+    ),
+    "alarm-raised": (
+        "{level}告警：{name}{title}，{factor}{value}{unit}，限值{limit}，{time}。请及时处置。",
+        "{level} alarm: {name}, {title}, {factor} {value} {unit}, limit {limit}, {time}. Please handle it in time.",
+    ),
+    "alarm-worsened": (
+        "告警升级{level}：{name}{title}，{factor}{value}{unit}，限值{limit}，{time}。",
+        "Alarm raised to {level}: {name}, {title}, {factor} {value} {unit}, limit {limit}, {time}.",
+    ),
+    "alarm-overdue": (
+        "告警超期：{name}{title}，{due}已过，请督促处置。",
+        "Alarm overdue: {name}, {title}. {due} has passed; please see to it.",
+    ),
+    "alarm-rectify": (
+        "请限期整改{level}告警：{name}{title}，{due}。",
+        "{level} alarm: {name}, {title}. {due}.",
+    ),
+    "warning-rectify": (
+        "请限期整改{level}预警：{name}{title}，{due}。",
+        "{level} warning: {name}, {title}. {due}.",
+    ),
+    "silence-rectify": (
+        "请限期整改{level}告警：{name}{title}，{due}。",
+        "{level} alarm: {name}, {title}. {due}.",
+    ),
+    "silence-raised": (
+        "{level}告警：{name}{title}，{began}起，设备编号{code}。请及时处置。",
+        "{level} alarm: {name}, {title} since {began}, device {code}. Please handle it in time.",
+    ),
+    "silence-overdue": (
+        "告警超期：{name}{title}，{due}已过，请督促处置。",
+        "Alarm overdue: {name}, {title}. {due} has passed; please see to it.",
+    ),
+    "silence-assigned": (
+        "请处置{level}告警：{name}{title}，{began}起，设备编号{code}。",
+        "For you to handle: {level} alarm, {name}, {title} since {began}, device {code}.",
+    ),
+    "alarm-assigned": (
+        "请处置{level}告警：{name}{title}，{factor}{value}{unit}，限值{limit}。",
+        "For you to handle: {level} alarm, {name}, {title}, {factor} {value} {unit}, limit {limit}.",
+    ),
 }
 
 WORDINGS = (
@@ -118,6 +157,10 @@ WORDINGS = (
         for key, texts in _TEXTS.items()
         for language, text in zip((ZH, EN), texts, strict=True)
     ),
-    *((key, Kind.SMS.value, ZH, "{title}", text) for key, text in _SMS.items()),
+    *(
+        (key, Kind.SMS.value, language, "{title}", text)
+        for key, texts in _SMS.items()
+        for language, text in zip((ZH, EN), texts, strict=True)
+    ),
 )
 """Key, kind of channel, language, subject, body."""

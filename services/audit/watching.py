@@ -13,6 +13,7 @@ from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from services.audit import guards
 from services.audit.masking import masked
@@ -105,7 +106,7 @@ def check_guards(now: datetime | None = None) -> int:
     Finding.objects.bulk_create(
         Finding(
             at=moment, kind=Kind.TAMPER, level=rule.level, rule=rule.name, tables=name[:200],
-            database=connection.settings_dict["NAME"], detail=_("保护触发器被停用或删除。"),
+            database=connection.settings_dict["NAME"], detail=gettext_noop("保护触发器被停用或删除。"),
         )
         for name in fresh
     )  # fmt: skip

@@ -149,7 +149,7 @@ class Source(models.Model):
     position = models.JSONField(_("提取位置"), default=dict, editable=False)
     next_at = models.DateTimeField(_("下次提取"), null=True, editable=False)
     failures = models.PositiveIntegerField(_("连续失败次数"), default=0, editable=False)
-    enabled_at = models.DateTimeField(_("启用时间"), null=True, editable=False)
+    enabled_at = models.DateTimeField(pgettext_lazy("feed", "启用时间"), null=True, editable=False)
     success_at = models.DateTimeField(_("最近成功"), null=True, editable=False)
     error = models.JSONField(_("最近错误"), null=True, editable=False)
     stale_since = models.DateTimeField(_("数据中断起始"), null=True, editable=False)

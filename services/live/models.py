@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Transaction(models.Func):
@@ -27,8 +28,8 @@ class Event(models.Model):
     at = models.DateTimeField(_("时间"), db_default=Now())
     topic = models.CharField(_("主题"), max_length=16)
     layer = models.CharField(_("图层"), max_length=64)
-    features = ArrayField(models.UUIDField(), verbose_name=_("要素"), default=list)
-    columns = ArrayField(models.CharField(max_length=64), verbose_name=_("字段"), default=list)
+    features = ArrayField(models.UUIDField(), verbose_name=pgettext_lazy("plural", "要素"), default=list)
+    columns = ArrayField(models.CharField(max_length=64), verbose_name=pgettext_lazy("plural", "字段"), default=list)
     payload = models.JSONField(_("内容"), default=dict)
 
     class Meta:

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from gis.crs import crs_uri
 from gis.fields import STORAGE_SRID
@@ -142,13 +143,13 @@ def _titles() -> dict[str, str]:
         "service-doc": _("接口说明"),
         "conformance": _("所符合的标准"),
         "data": _("集合"),
-        "items": _("要素"),
+        "items": pgettext("plural", "要素"),
         "collection": _("集合"),
         f"{REL}/coverage": _("覆盖"),
-        f"{REL}/processes": _("处理"),
-        f"{REL}/job-list": _("任务"),
+        f"{REL}/processes": pgettext("plural", "处理过程"),
+        f"{REL}/job-list": pgettext("plural", "任务"),
         f"{REL}/execute": _("执行"),
-        f"{REL}/results": _("结果"),
+        f"{REL}/results": pgettext("plural", "结果"),
         f"{REL}/tiling-schemes": _("瓦片网格"),
         f"{REL}/tilesets-vector": _("矢量瓦片"),
         f"{REL}/schema": _("结构"),

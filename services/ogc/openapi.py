@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from services.access import gate
 from services.access.principal import Principal
@@ -171,10 +172,10 @@ def _common() -> dict[str, Any]:
         "/styles": {"get": _get(_("样式"), "styles", "styles")},
         "/TileMatrixSets": {"get": _get(_("瓦片网格"), "tiles", "tileMatrixSets")},
         "/TileMatrixSets/{matrix}": {"parameters": [matrix], "get": _get(_("瓦片网格"), "tiles", "tileMatrixSet")},
-        "/processes": {"get": _get(_("处理"), "processes", "processes")},
-        **{f"/processes/{n}": {"get": _get(_("处理"), "processes", f"process.{n}")} for n in PROCESSES},
+        "/processes": {"get": _get(pgettext("plural", "处理过程"), "processes", "processes")},
+        **{f"/processes/{n}": {"get": _get(_("处理过程"), "processes", f"process.{n}")} for n in PROCESSES},
         **{f"/processes/{n}/execution": {"post": execute | {"operationId": f"execute.{n}"}} for n in PROCESSES},
-        "/jobs": {"get": _get(_("任务"), "processes", "jobs")},
+        "/jobs": {"get": _get(pgettext("plural", "任务"), "processes", "jobs")},
         "/jobs/{job}": {"parameters": [named], "get": job, "delete": dismiss},
         "/jobs/{job}/results": {"parameters": [named], "get": results},
     }

@@ -10,6 +10,7 @@ from django.contrib.gis.db.models import GeometryField
 from django.contrib.gis.geos import GEOSGeometry
 from django.db import connection
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from pygeoapi.process.base import BaseProcessor
 from pygeoapi.process.manager.base import BaseManager
 from pygeoapi.util import JobStatus, RequestedProcessExecutionMode
@@ -214,7 +215,7 @@ def _described() -> dict[str, Any]:
             "geometry": {"title": _("图形"), "schema": place, "minOccurs": 0, "maxOccurs": 1},
             "point": {"title": _("经度、纬度"), "schema": point, "minOccurs": 0, "maxOccurs": 1},
             "distance": {"title": _("距离（米）"), "schema": metres, "minOccurs": 0, "maxOccurs": 1},
-            "layers": {"title": _("图层"), "schema": keys, "minOccurs": 0, "maxOccurs": 1},
+            "layers": {"title": pgettext("plural", "图层"), "schema": keys, "minOccurs": 0, "maxOccurs": 1},
         },
         "outputs": {
             "counts": {"title": _("各图层数量"), "schema": {"type": "array", "items": count}},

@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from services.catalog.ids import UUID7, uuid7
 
@@ -41,7 +42,7 @@ class Job(models.Model):
 
     class Meta:
         verbose_name = _("任务")
-        verbose_name_plural = _("任务")
+        verbose_name_plural = pgettext_lazy("plural", "任务")
         ordering = ["-id"]
 
     def __str__(self) -> str:

@@ -1,11 +1,18 @@
 """What the platform warns administrators of about itself."""
 
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from services.alarms.kinds import WarningKind
 from services.alarms.models import Level
 
 BLOCKING, ERRORS, DATABASE, SERVER_LOG = "database-block", "log-errors", "database-audit", "server-log"
+
+
+def by_rule(subject: str) -> str:
+    """A finding's rule, account, role and address, the rule in the language of the reader."""
+    rule, *rest = subject.rsplit(" ", 3)
+    return " ".join([gettext(rule), *rest])
+
 
 WARNINGS = (
     WarningKind(
@@ -19,6 +26,7 @@ WARNINGS = (
     WarningKind(
         DATABASE, gettext_noop("数据库异常操作"), level=Level.YELLOW.value,
         advice=gettext_noop("在“数据库审计”页核对账号、来源和语句，确认是否为授权操作。"),
+        said=by_rule,
     ),
     WarningKind(
         SERVER_LOG, gettext_noop("数据库日志无法读取"), level=Level.ORANGE.value,

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from services.alarms.raising import end_others, end_warning, raise_warning
+from services.alarms.words import word
 from services.audit import watching
 from services.audit.models import Alarmed, Finding, Reading
 from services.operations import analysis, blocking
@@ -73,7 +74,9 @@ def database(now: datetime | None = None) -> int:
             DATABASE, _finding(finding), at=finding.at, level=finding.level,
             text=gettext_noop(
                 "%(rule)s：账号 %(account)s，角色 %(role)s，来源 %(address)s，程序 %(program)s。%(what)s"
-            ),
+            )
+            if finding.role
+            else gettext_noop("%(rule)s：%(what)s。%(detail)s"),
             given=_said(finding),
         )  # fmt: skip
     Alarmed.objects.bulk_create(Alarmed(finding=finding) for finding in fresh)
@@ -127,8 +130,11 @@ def _subject(*parts: str) -> str:
 
 
 def _said(finding: Finding) -> dict[str, Any]:
+    if not finding.role:
+        # What the platform sees by itself is nobody's session: the detail is its own text.
+        return {"rule": word(finding.rule), "what": finding.tables, "detail": word(finding.detail)}
     what = " ".join(filter(None, (finding.tables, finding.statement[:LONGEST], finding.detail)))
     return {
-        "rule": finding.rule, "account": _who(finding) or "—", "role": finding.role or "—",
+        "rule": word(finding.rule), "account": _who(finding) or "—", "role": finding.role,
         "address": finding.address or "—", "program": finding.program or "—", "what": what,
     }  # fmt: skip

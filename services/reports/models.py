@@ -7,6 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from services.accounts.roles import Role
 from services.catalog.ids import UUID7, uuid7
@@ -56,7 +57,7 @@ class Custom(models.Model):
     region = models.CharField(_("行政区"), max_length=12, blank=True)
     along = models.CharField(_("所属关系"), max_length=64, blank=True)
     under = models.UUIDField(_("所属对象"), null=True, blank=True)
-    features = ArrayField(models.UUIDField(), verbose_name=_("要素"), default=list, blank=True)
+    features = ArrayField(models.UUIDField(), verbose_name=pgettext_lazy("plural", "要素"), default=list, blank=True)
     period = models.CharField(
         _("报表周期"), max_length=7, choices=[*KINDS.items(), (FREE, _("自定时间"))], default="month"
     )

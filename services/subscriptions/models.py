@@ -38,7 +38,7 @@ class Subscription(models.Model):
         help_text=_("推送此级别及更紧急的告警。"),
     )
     layers = ArrayField(
-        models.CharField(max_length=64), verbose_name=_("图层"), default=list, blank=True,
+        models.CharField(max_length=64), verbose_name=pgettext_lazy("plural", "图层"), default=list, blank=True,
         help_text=_("不选为全部。"),
     )  # fmt: skip
     acts = ArrayField(

@@ -6,6 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from services.catalog.sealed import SealedField
 from services.telemetry import units
@@ -40,7 +41,7 @@ class Factor(models.Model):
 
     class Meta:
         verbose_name = _("监测因子")
-        verbose_name_plural = _("监测因子")
+        verbose_name_plural = pgettext_lazy("plural", "监测因子")
         ordering = ["code"]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """The outbox: nothing lost, nothing doubled, quiet at night."""
 
 import logging
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -217,6 +218,17 @@ def test_a_group_is_told_in_the_language_of_its_channel(owner: User) -> None:
     assert said["科室群"][0] == said[""][0] == "报表已自动生成" and "红色" in said["科室群"][1]
     rows = {d.message.group_id: d.subject for d in Delivery.objects.filter(message__group__isnull=False)}
     assert rows == {group.pk: "A report was made", other.pk: "报表已自动生成"}
+
+
+def test_an_sms_comes_in_the_language_of_its_recipient(sms: Channel, owner: User) -> None:
+    Contact.objects.update(language="en")
+    keys = set(Template.objects.filter(channel="sms_http").values_list("key", flat=True))
+    assert {"alarm-raised", "warning-raised", "silence-raised", "remediation-issued"} <= keys
+    for key in sorted(keys):
+        outbox.notify([owner], key, {name: name for name in wording.VARIABLES if name not in ("level", "link")}, "red")
+    said = list(Delivery.objects.values_list("subject", "body"))
+    assert len(said) == len(keys)
+    assert not [text for text in said if re.search("[\u4e00-\u9fff]", "".join(text))]
 
 
 def test_a_wording_in_one_language_stays_as_it_was_written(mail: Channel, owner: User) -> None:

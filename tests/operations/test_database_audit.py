@@ -1,5 +1,6 @@
 """The database audit: what somebody does with psql is recorded with account and time, and administrators are warned."""
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -8,10 +9,12 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from services.accounts.models import User
 from services.alarms.models import Episode
 from services.audit import declared, guards, watching
 from services.audit.models import Finding, Kind, Rule, Severity
 from services.audit.serverlog import LOCAL, Event, events
+from services.notify.models import Contact, Message
 from services.operations import watched
 from services.operations.warnings import SERVER_LOG
 from services.operations.working import working
@@ -184,6 +187,29 @@ def test_every_table_of_the_domains_and_of_the_accounts_is_protected(db: None) -
         cursor.execute("alter table accounts_user disable trigger audit_delete")
         assert guards.weakened() == ["accounts_user.audit_delete"]
         assert (watching.check_guards(MIDDAY), watching.check_guards(MIDDAY)) == (1, 0)
+
+
+def test_who_reads_english_is_warned_in_english(db: None, settings: Any, tmp_path: Any) -> None:
+    settings.SERVER_LOG = tmp_path
+    admin = User.objects.get(username="admin")
+    Contact.objects.update_or_create(user=admin, defaults={"language": "en"})
+    for rule in declared.RULES:
+        Finding.objects.create(
+            at=MIDDAY, kind=rule["kind"], level=rule["level"], rule=rule["name"], account="root", role="zhutu",
+            address=LOCAL, program="psql", statement="drop table a",
+        )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("alter table accounts_user disable trigger audit_delete")
+    assert watching.check_guards(MIDDAY) == 1
+    assert watched.database() == len(declared.RULES) + 1
+    messages = Message.objects.filter(user=admin, link__startswith="/desk/alarms/")
+    assert len(messages) == len(declared.RULES) + 1
+    for message in messages:
+        assert not re.search("[\u4e00-\u9fff]", message.subject + message.body), message.body
+    assert any("A protecting trigger was switched off" in message.body for message in messages)
+    episode = Episode.objects.get(subject=f"清空数据表 root zhutu {LOCAL}")
+    assert episode.irregularity == episode.subject, "and in Chinese for whoever reads Chinese"
+    assert "清空数据表：账号 root" in episode.acts.get(kind="raised").words
 
 
 def event(kind: Kind, at: datetime = MIDDAY, **given: Any) -> Event:
