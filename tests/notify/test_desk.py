@@ -224,7 +224,8 @@ def test_the_bell_leads_to_the_notices_in_both_languages_and_themes(desk: Any, s
         expect(page.locator(".notice-row.unread")).to_have_count(5 if language == "zh-hans" else 4)
         if language == "zh-hans":
             page.locator(".notice-row", has_text="PM10").locator("button").click()
-            expect(page).to_have_url(f"{server.url}/desk/projects")
+            # The map writes its place behind it.
+            page.wait_for_url(f"{server.url}/desk/projects**")
         mine.open("/desk/notices/preferences")
         page.fill("[name=mobile]", "13800138000")
         page.check("[value='yellow:sms_http']")
