@@ -93,8 +93,9 @@ def desk(browser: Browser, server: Server) -> Iterator[Callable[..., Desk]]:
     opened: list[Desk] = []
 
     def enter(user: str = "", theme: str = "light", language: str = "zh-hans", **options: Any) -> Desk:
-        # Less motion is less to draw: the software that draws here is as slow as a hundredth of a graphics card.
-        window = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"} | options)
+        # Less motion is less to draw, which is slow without a graphics card.
+        usual = {"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
+        window = browser.new_context(**usual | options)
         window.add_cookies(
             [
                 {"name": "theme", "value": theme, "url": server.url},
