@@ -26,6 +26,7 @@ class Boundary(Feature):
     class Meta:
         verbose_name = _("界线")
         verbose_name_plural = _("界线")
+        indexes = [models.Index(fields=["created_at"], name="boundary_entered")]
 
 
 class Road(Feature):
@@ -40,6 +41,7 @@ class Road(Feature):
     class Meta:
         verbose_name = _("道路")
         verbose_name_plural = _("道路")
+        indexes = [models.Index(fields=["created_at"], name="road_entered")]
 
 
 class WaterBody(Feature):
@@ -52,6 +54,7 @@ class WaterBody(Feature):
     class Meta:
         verbose_name = _("水系")
         verbose_name_plural = _("水系")
+        indexes = [models.Index(fields=["created_at"], name="water_body_entered")]
 
 
 class Building(Feature):
@@ -66,6 +69,7 @@ class Building(Feature):
     class Meta:
         verbose_name = _("建筑物")
         verbose_name_plural = _("建筑物")
+        indexes = [models.Index(fields=["created_at"], name="building_entered")]
 
 
 class PointOfInterest(Feature):
@@ -80,6 +84,7 @@ class PointOfInterest(Feature):
     class Meta:
         verbose_name = _("兴趣点")
         verbose_name_plural = _("兴趣点")
+        indexes = [models.Index(fields=["created_at"], name="point_of_interest_entered")]
 
 
 class Edition(Record):
@@ -88,7 +93,7 @@ class Edition(Record):
     of = "boundary"
 
     boundary = models.ForeignKey(Boundary, models.CASCADE, verbose_name=_("界线"), related_name="editions")
-    published_on = models.DateField(_("发布日期"))
+    published_on = models.DateField(_("发布日期"), db_index=True)
     publisher = models.CharField(_("发布单位"), max_length=100)
     approval_number = models.CharField(_("审图号"), max_length=60, blank=True)
     note = models.CharField(_("说明"), max_length=300, blank=True)
@@ -105,7 +110,7 @@ class Closure(Record):
     of = "road"
 
     road = models.ForeignKey(Road, models.CASCADE, verbose_name=_("道路"), related_name="closures")
-    starts_on = models.DateField(_("开始日期"))
+    starts_on = models.DateField(_("开始日期"), db_index=True)
     ends_on = models.DateField(_("结束日期"), null=True, blank=True)
     reason = models.CharField(_("原因"), max_length=200)
 
@@ -128,7 +133,7 @@ class Level(Record):
     of = "water_body"
 
     water_body = models.ForeignKey(WaterBody, models.CASCADE, verbose_name=_("水系"), related_name="levels")
-    read_at = models.DateTimeField(_("观测时间"))
+    read_at = models.DateTimeField(_("观测时间"), db_index=True)
     height = Quantity(_("水位"), unit="m")
     note = models.CharField(_("说明"), max_length=300, blank=True)
 
@@ -144,7 +149,7 @@ class Use(Record):
     of = "building"
 
     building = models.ForeignKey(Building, models.CASCADE, verbose_name=_("建筑物"), related_name="uses")
-    since = models.DateField(_("起始日期"))
+    since = models.DateField(_("起始日期"), db_index=True)
     use = models.CharField(_("用途"), max_length=100)
     note = models.CharField(_("说明"), max_length=300, blank=True)
 
@@ -160,7 +165,7 @@ class Remark(Record):
     of = "place"
 
     place = models.ForeignKey(PointOfInterest, models.CASCADE, verbose_name=_("兴趣点"), related_name="remarks")
-    noted_on = models.DateField(_("日期"))
+    noted_on = models.DateField(_("日期"), db_index=True)
     text = models.CharField(_("内容"), max_length=300)
     noted_by = models.CharField(_("记录人"), max_length=60, blank=True)
 

@@ -64,7 +64,7 @@ class MixingPlant(Feature):
     lines = models.PositiveSmallIntegerField(_("生产线数"), default=1)
     capacity = Quantity(_("设计产能"), unit="m³/h", validators=[MinValueValidator(0)])
     sealed = models.BooleanField(_("封闭式料仓"), default=False)
-    opened_on = models.DateField(_("投产日期"), null=True, blank=True)
+    opened_on = models.DateField(_("投产日期"), null=True, blank=True, db_index=True)
 
     class Meta:
         verbose_name = _("搅拌站")
@@ -100,7 +100,10 @@ class MixerTruck(Feature):
     class Meta:
         verbose_name = _("混凝土运输车")
         verbose_name_plural = pgettext_lazy("plural", "混凝土运输车")
-        indexes = [models.Index(fields=["state"], name="mixer_truck_state")]
+        indexes = [
+            models.Index(fields=["state"], name="mixer_truck_state"),
+            models.Index(fields=["created_at"], name="mixer_truck_entered"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=(Q(heading=None) | Q(heading__range=(0, 360))) & (Q(speed=None) | Q(speed__gte=0)),
@@ -123,7 +126,7 @@ class Mix(Record):
     kind = models.CharField(_("配合比类别"), max_length=10, choices=Kind.choices, default=Kind.DESIGN)
     number = models.CharField(_("配合比编号"), max_length=50)
     grade = models.CharField(_("强度等级"), max_length=4, choices=Grade.choices)
-    valid_from = models.DateField(_("启用日期"), default=timezone.localdate)
+    valid_from = models.DateField(_("启用日期"), default=timezone.localdate, db_index=True)
     cement = Quantity(_("水泥"), unit="kg/m³", validators=NOT_NEGATIVE)
     fly_ash = Quantity(_("粉煤灰"), unit="kg/m³", validators=NOT_NEGATIVE)
     slag = Quantity(_("矿渣粉"), unit="kg/m³", validators=NOT_NEGATIVE)
@@ -199,7 +202,7 @@ class Batch(Record):
 
     plant = models.ForeignKey(MixingPlant, models.CASCADE, verbose_name=_("搅拌站"), related_name="batches")
     number = models.CharField(_("批次号"), max_length=32, unique=True, blank=True, editable=False)
-    made_at = models.DateTimeField(_("生产时间"), null=True, blank=True, editable=False)
+    made_at = models.DateTimeField(_("生产时间"), null=True, blank=True, editable=False, db_index=True)
     project = models.ForeignKey(
         "projects.Project", models.SET_NULL, verbose_name=_("供应工程"), null=True, blank=True, related_name="batches"
     )
@@ -382,7 +385,7 @@ class PlantInspection(Record):
     of = "plant"
 
     plant = models.ForeignKey(MixingPlant, models.CASCADE, verbose_name=_("搅拌站"), related_name="inspections")
-    done_on = models.DateField(_("检查日期"))
+    done_on = models.DateField(_("检查日期"), db_index=True)
     inspector = models.CharField(_("检查人"), max_length=60)
     subject = models.CharField(_("检查内容"), max_length=200)
     findings = models.CharField(_("发现问题"), max_length=300, blank=True)
@@ -406,7 +409,7 @@ class Trip(Record):
     project = models.ForeignKey(
         "projects.Project", models.SET_NULL, verbose_name=_("目的工程"), null=True, blank=True, related_name="+"
     )
-    departed_at = models.DateTimeField(_("出站时间"))
+    departed_at = models.DateTimeField(_("出站时间"), db_index=True)
     arrived_at = models.DateTimeField(_("到场时间"), null=True, blank=True)
     unloaded_at = models.DateTimeField(_("卸料完成时间"), null=True, blank=True)
     distance = Quantity(_("行驶里程"), unit="km", summed=True, validators=[MinValueValidator(0)])
@@ -431,7 +434,7 @@ class TruckCheck(Record):
     of = "truck"
 
     truck = models.ForeignKey(MixerTruck, models.CASCADE, verbose_name=_("运输车"), related_name="checks")
-    done_on = models.DateField(_("检查日期"))
+    done_on = models.DateField(_("检查日期"), db_index=True)
     item = models.CharField(_("检查项目"), max_length=100)
     passed = models.BooleanField(_("合格"))
     note = models.CharField(_("说明"), max_length=300, blank=True)

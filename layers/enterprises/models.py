@@ -52,7 +52,7 @@ class Enterprise(Feature):
     legal_representative = models.CharField(_("法定代表人"), max_length=60, blank=True)
     phone = models.CharField(_("联系电话"), max_length=20, blank=True)
     registered_capital = Money(_("注册资本"), unit="万元", decimal_places=4)
-    founded_on = models.DateField(_("成立日期"), null=True, blank=True)
+    founded_on = models.DateField(_("成立日期"), null=True, blank=True, db_index=True)
     credit_score = Quantity(
         _("信用得分"),
         unit="分",
@@ -84,7 +84,7 @@ class Qualification(Record):
     category = models.CharField(_("资质类别"), max_length=100)
     grade = models.CharField(_("等级"), max_length=8, choices=Grade.choices, default=Grade.NONE)
     issued_by = models.CharField(_("发证机关"), max_length=100)
-    issued_on = models.DateField(_("发证日期"))
+    issued_on = models.DateField(_("发证日期"), db_index=True)
     valid_until = models.DateField(_("有效期至"), null=True, blank=True)
 
     class Meta:
@@ -219,7 +219,7 @@ class CreditEntry(Record):
     reason = models.CharField(_("事由"), max_length=300)
     document = models.CharField(_("文书编号"), max_length=100, blank=True, default="", db_default="")
     decided_by = models.CharField(_("认定机关"), max_length=100)
-    decided_on = models.DateField(_("认定日期"))
+    decided_on = models.DateField(_("认定日期"), db_index=True)
     effective_from = models.DateField(_("生效日期"), null=True, blank=True)
     valid_until = models.DateField(_("有效期至"), null=True, blank=True, help_text=_("含当日。"))
     state = models.CharField(
@@ -311,7 +311,7 @@ class CreditAssessment(Record):
     )
     period = models.CharField(_("考评周期"), max_length=8, choices=Period.choices)
     first = models.DateField(_("起始日期"))
-    last = models.DateField(_("截止日期"))
+    last = models.DateField(_("截止日期"), db_index=True)
     version = models.PositiveSmallIntegerField(_("版本"), default=1)
     enterprise_kind = models.CharField(_("当时企业类型"), max_length=16, choices=Enterprise.Kind.choices)
     rule = models.ForeignKey(CreditRule, models.PROTECT, verbose_name=_("计分规则"), related_name="+")

@@ -70,7 +70,7 @@ class Monitor(Feature):
     o3 = Quantity(_("臭氧"), unit="µg/m³", factor="a05024", validators=NOT_NEGATIVE)
     co = Quantity(_("一氧化碳"), unit="mg/m³", factor="a21005", validators=NOT_NEGATIVE)
     measured_at = models.DateTimeField(_("监测时间"), null=True, blank=True)
-    installed_on = models.DateField(_("安装日期"), null=True, blank=True)
+    installed_on = models.DateField(_("安装日期"), null=True, blank=True, db_index=True)
     off_duty = models.BooleanField(
         _("停止值守"),
         default=False,
@@ -148,7 +148,7 @@ class Calibration(Record):
     of = "monitor"
 
     monitor = models.ForeignKey(Monitor, models.CASCADE, verbose_name=_("监测设备"), related_name="calibrations")
-    done_on = models.DateField(_("校准日期"))
+    done_on = models.DateField(_("校准日期"), db_index=True)
     factor = models.CharField(_("因子"), max_length=8, choices=Factor.choices)
     shown = models.FloatField(_("示值"))
     reference = models.FloatField(_("标准值"))
@@ -174,7 +174,7 @@ class Fault(Record):
 
     monitor = models.ForeignKey(Monitor, models.CASCADE, verbose_name=_("监测设备"), related_name="faults")
     kind = models.CharField(_("故障类型"), max_length=12, choices=Kind.choices)
-    began_at = models.DateTimeField(_("发生时间"))
+    began_at = models.DateTimeField(_("发生时间"), db_index=True)
     ended_at = models.DateTimeField(_("恢复时间"), null=True, blank=True)
     note = models.CharField(_("说明"), max_length=300, blank=True)
 
@@ -220,7 +220,7 @@ class ControlArea(Feature):
     authority = models.CharField(_("主管部门"), max_length=100, blank=True)
     person = models.CharField(_("责任人"), max_length=60, blank=True)
     phone = models.CharField(_("责任人电话"), max_length=20, blank=True)
-    since = models.DateField(_("划定日期"), null=True, blank=True)
+    since = models.DateField(_("划定日期"), null=True, blank=True, db_index=True)
     basis = models.CharField(_("划定依据"), max_length=200, blank=True)
 
     class Meta:
@@ -234,7 +234,7 @@ class Patrol(Record):
     of = "area"
 
     area = models.ForeignKey(ControlArea, models.CASCADE, verbose_name=_("管控区域"), related_name="patrols")
-    done_on = models.DateField(_("巡查日期"))
+    done_on = models.DateField(_("巡查日期"), db_index=True)
     done_by = models.CharField(_("巡查人"), max_length=60)
     finding = models.CharField(_("巡查情况"), max_length=300, blank=True)
     passed = models.BooleanField(_("符合要求"), default=True)
@@ -275,7 +275,7 @@ class RemediationOrder(Feature):
     finding = models.CharField(_("存在问题"), max_length=300)
     requirement = models.TextField(_("整改要求"), max_length=2000)
     issuer = models.CharField(_("签发人"), max_length=60, blank=True)
-    issued_at = models.DateTimeField(_("签发时间"))
+    issued_at = models.DateTimeField(_("签发时间"), db_index=True)
     due_at = models.DateTimeField(_("整改期限"))
     replied_at = models.DateTimeField(_("首次回复时间"), null=True, blank=True)
     late = models.BooleanField(_("逾期回复"), default=False, help_text=_("首次回复晚于当时的期限。"))
@@ -316,7 +316,7 @@ class OrderStep(Record):
 
     order = models.ForeignKey(RemediationOrder, models.CASCADE, verbose_name=_("整改单"), related_name="steps")
     kind = models.CharField(_("环节"), max_length=12, choices=Kind.choices)
-    at = models.DateTimeField(_("时间"))
+    at = models.DateTimeField(_("时间"), db_index=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name=_("人员"), null=True, blank=True, related_name="+"
     )

@@ -41,7 +41,7 @@ class Greenway(Feature):
     width = Quantity(_("宽度"), unit="m", validators=[MinValueValidator(0)])
     surface = models.CharField(_("铺装"), max_length=12, choices=Surface.choices, blank=True)
     manager = models.CharField(_("管养单位"), max_length=100, blank=True)
-    started_on = models.DateField(_("开工日期"), null=True, blank=True)
+    started_on = models.DateField(_("开工日期"), null=True, blank=True, db_index=True)
     opened_on = models.DateField(_("开放日期"), null=True, blank=True)
 
     class Meta:
@@ -67,7 +67,7 @@ class AnnualPlan(Record):
         _("计划长度"), unit="km", summed=True, null=False, blank=False, validators=[MinValueValidator(0)]
     )
     investment = Money(_("计划投资"), unit="万元", decimal_places=4)
-    reported_on = models.DateField(_("上报日期"))
+    reported_on = models.DateField(_("上报日期"), db_index=True)
     note = models.CharField(_("说明"), max_length=300, blank=True)
 
     class Meta:
@@ -88,7 +88,7 @@ class ProgressReport(Record):
     of = "greenway"
 
     greenway = models.ForeignKey(Greenway, models.CASCADE, verbose_name=_("绿道"), related_name="progress_reports")
-    reported_on = models.DateField(_("上报日期"))
+    reported_on = models.DateField(_("上报日期"), db_index=True)
     built_length = Quantity(
         _("累计建成长度"), unit="km", summed=None, null=False, blank=False, validators=[MinValueValidator(0)]
     )
@@ -114,7 +114,7 @@ class FundUse(Record):
     of = "greenway"
 
     greenway = models.ForeignKey(Greenway, models.CASCADE, verbose_name=_("绿道"), related_name="fund_uses")
-    reported_on = models.DateField(_("上报日期"))
+    reported_on = models.DateField(_("上报日期"), db_index=True)
     source = models.CharField(_("资金来源"), max_length=8, choices=Source.choices)
     planned = Money(_("计划资金"), unit="万元", decimal_places=4, summed=None, validators=[MinValueValidator(0)])
     used = Money(_("已使用资金"), unit="万元", decimal_places=4, summed=None, validators=[MinValueValidator(0)])

@@ -38,7 +38,10 @@ class Officer(Feature):
     class Meta:
         verbose_name = _("巡查人员")
         verbose_name_plural = pgettext_lazy("plural", "巡查人员")
-        indexes = [models.Index(fields=["state"], name="officer_state")]
+        indexes = [
+            models.Index(fields=["state"], name="officer_state"),
+            models.Index(fields=["created_at"], name="officer_entered"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["account"], name="officer_account_once", condition=~Q(account=""),
@@ -65,7 +68,7 @@ class Visit(Record):
 
     officer = models.ForeignKey(Officer, models.CASCADE, verbose_name=_("巡查人员"), related_name="visits")
     project = models.ForeignKey("projects.Project", models.CASCADE, verbose_name=_("工程"), related_name="visits")
-    arrived_at = models.DateTimeField(_("到场时间"))
+    arrived_at = models.DateTimeField(_("到场时间"), db_index=True)
     purpose = models.CharField(_("到场事由"), max_length=12, choices=Purpose.choices, default=Purpose.ROUTINE)
     distance = Quantity(_("与工程位置相距"), unit="m", validators=[MinValueValidator(0)])
     accuracy = Quantity(_("定位误差"), unit="m", validators=[MinValueValidator(0)])

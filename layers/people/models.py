@@ -84,7 +84,7 @@ class Person(Feature):
     id_masked = masked("id_number", 3, 11, _("身份证号（脱敏）"))
     phone = models.CharField(_("手机号"), max_length=20, blank=True)
     phone_masked = masked("phone", 3, 4, _("手机号（脱敏）"))
-    employed_on = models.DateField(_("入职日期"), null=True, blank=True)
+    employed_on = models.DateField(_("入职日期"), null=True, blank=True, db_index=True)
 
     class Meta:
         verbose_name = _("人员")
@@ -107,7 +107,7 @@ class Certificate(Record):
     kind = models.CharField(_("证书类别"), max_length=60)
     number = models.CharField(_("证书编号"), max_length=50)
     issued_by = models.CharField(_("发证机关"), max_length=100, blank=True)
-    issued_on = models.DateField(_("发证日期"))
+    issued_on = models.DateField(_("发证日期"), db_index=True)
     valid_until = models.DateField(_("有效期至"), null=True, blank=True)
 
     class Meta:
@@ -136,7 +136,7 @@ class Training(Record):
 
     person = models.ForeignKey(Person, models.CASCADE, verbose_name=_("人员"), related_name="trainings")
     subject = models.CharField(_("培训内容"), max_length=120)
-    held_on = models.DateField(_("培训日期"))
+    held_on = models.DateField(_("培训日期"), db_index=True)
     hours = models.DecimalField(_("学时"), max_digits=5, decimal_places=1)
     held_by = models.CharField(_("培训单位"), max_length=100, blank=True)
     result = models.CharField(_("考核结果"), max_length=8, choices=Result.choices, default=Result.PENDING)
@@ -178,7 +178,7 @@ class Locator(Feature):
     kind = models.CharField(_("终端类型"), max_length=12, choices=Kind.choices, default=Kind.HELMET)
     person = models.ForeignKey(Person, models.CASCADE, verbose_name=_("佩戴人员"), related_name="locators")
     project = models.ForeignKey("projects.Project", models.PROTECT, verbose_name=_("所在工程"), related_name="locators")
-    worn_since = models.DateField(_("领用日期"), null=True, blank=True)
+    worn_since = models.DateField(_("领用日期"), null=True, blank=True, db_index=True)
     speed = Quantity(_("速度"), unit="km/h", validators=[MinValueValidator(0)])
     heading = Quantity(_("航向"), unit="°", validators=[MinValueValidator(0), MaxValueValidator(360)])
     located_at = models.DateTimeField(_("定位时间"), null=True, blank=True)
@@ -203,7 +203,7 @@ class Handover(Record):
 
     locator = models.ForeignKey(Locator, models.CASCADE, verbose_name=_("定位终端"), related_name="handovers")
     person = models.ForeignKey(Person, models.CASCADE, verbose_name=_("佩戴人员"), related_name="+")
-    taken_at = models.DateTimeField(_("领用时间"))
+    taken_at = models.DateTimeField(_("领用时间"), db_index=True)
     note = models.CharField(_("说明"), max_length=300, blank=True)
 
     class Meta:

@@ -61,7 +61,7 @@ class PowerBox(Feature):
         _("电缆温度"), unit="℃", factor=rules.CABLE, validators=[MinValueValidator(-60), MaxValueValidator(300)]
     )
     measured_at = models.DateTimeField(_("监测时间"), null=True, blank=True)
-    installed_on = models.DateField(_("安装日期"), null=True, blank=True)
+    installed_on = models.DateField(_("安装日期"), null=True, blank=True, db_index=True)
     resting = models.GeneratedField(
         expression=models.ExpressionWrapper(Q(state="out"), models.BooleanField()), output_field=models.BooleanField(),
         db_persist=True, verbose_name=_("停止值守"),
@@ -104,7 +104,7 @@ class PowerCheck(Record):
     MEASURED = ("earthing_resistance", "insulation", "trip_current", "trip_time")
 
     box = models.ForeignKey(PowerBox, models.CASCADE, verbose_name=_("配电箱"), related_name="checks")
-    done_on = models.DateField(_("检查日期"))
+    done_on = models.DateField(_("检查日期"), db_index=True)
     kind = models.CharField(_("检查类别"), max_length=12, choices=Kind.choices, default=Kind.OWN)
     inspector = models.CharField(_("检查人"), max_length=60)
     earthing = models.CharField(_("接地类型"), max_length=8, choices=Earthing.choices, blank=True)
@@ -183,7 +183,7 @@ class PowerMending(Record):
     of = "box"
 
     box = models.ForeignKey(PowerBox, models.CASCADE, verbose_name=_("配电箱"), related_name="mendings")
-    done_on = models.DateField(_("整改日期"))
+    done_on = models.DateField(_("整改日期"), db_index=True)
     done_by = models.CharField(_("整改人"), max_length=60)
     work = models.TextField(_("整改情况"), max_length=1000)
 

@@ -49,7 +49,7 @@ class Project(Feature):
         _("形象进度"), default=0, validators=[MaxValueValidator(100)], help_text=_("百分比，0 至 100")
     )
     open_problems = models.PositiveIntegerField(_("未闭合问题数"), default=0)
-    start_date = models.DateField(_("开工日期"), null=True, blank=True)
+    start_date = models.DateField(_("开工日期"), null=True, blank=True, db_index=True)
     finish_date = models.DateField(_("计划竣工日期"), null=True, blank=True)
     owner = models.ForeignKey(
         "enterprises.Enterprise", models.PROTECT, verbose_name=_("建设单位"), null=True, blank=True,
@@ -100,6 +100,7 @@ class Participation(Record):
     class Meta:
         verbose_name = _("参建单位")
         verbose_name_plural = pgettext_lazy("plural", "参建单位")
+        indexes = [models.Index(fields=["created_at"], name="participation_entered")]
         constraints = [models.UniqueConstraint(fields=["project", "enterprise", "capacity"], name="participation_once")]
 
 
@@ -110,7 +111,7 @@ class Permit(Record):
 
     project = models.ForeignKey(Project, models.CASCADE, verbose_name=_("工程"), related_name="permits")
     number = models.CharField(_("施工许可证号"), max_length=18, unique=True)
-    issued_on = models.DateField(_("发证日期"))
+    issued_on = models.DateField(_("发证日期"), db_index=True)
     issued_by = models.CharField(_("发证机关"), max_length=100)
     scope = models.CharField(_("许可范围"), max_length=200, blank=True)
 
@@ -127,7 +128,7 @@ class ProgressReport(Record):
     topic = "progress"
 
     project = models.ForeignKey(Project, models.CASCADE, verbose_name=_("工程"), related_name="progress_reports")
-    reported_on = models.DateField(_("上报日期"))
+    reported_on = models.DateField(_("上报日期"), db_index=True)
     stage = models.CharField(_("施工阶段"), max_length=12, choices=Project.Stage.choices)
     percent = models.PositiveSmallIntegerField(
         _("完成比例"), validators=[MinValueValidator(0), MaxValueValidator(100)], help_text=_("百分比，0 至 100")
@@ -149,7 +150,7 @@ class NightPermit(Record):
 
     project = models.ForeignKey(Project, models.CASCADE, verbose_name=_("工程"), related_name="night_permits")
     number = models.CharField(_("许可编号"), max_length=50, unique=True)
-    begins_at = models.DateTimeField(_("开始时间"))
+    begins_at = models.DateTimeField(_("开始时间"), db_index=True)
     ends_at = models.DateTimeField(_("结束时间"))
     reason = models.CharField(_("事由"), max_length=200)
     issued_by = models.CharField(_("许可机关"), max_length=100)
@@ -174,7 +175,7 @@ class GreenReview(Record):
     topic = "green"
 
     project = models.ForeignKey(Project, models.CASCADE, verbose_name=_("工程"), related_name="green_reviews")
-    reviewed_on = models.DateField(_("评价日期"))
+    reviewed_on = models.DateField(_("评价日期"), db_index=True)
     enclosed = models.BooleanField(_("工地围挡"), default=False)
     covered = models.BooleanField(_("物料覆盖"), default=False)
     wet_work = models.BooleanField(_("湿法作业"), default=False)
@@ -200,7 +201,7 @@ class Merit(Record):
     topic = "rewards"
 
     project = models.ForeignKey(Project, models.CASCADE, verbose_name=_("工程"), related_name="merits")
-    decided_on = models.DateField(_("决定日期"))
+    decided_on = models.DateField(_("决定日期"), db_index=True)
     kind = models.CharField(_("类别"), max_length=8, choices=Kind.choices)
     title = models.CharField(_("名称"), max_length=200)
     decided_by = models.CharField(_("决定机关"), max_length=100)

@@ -66,6 +66,7 @@ class RuralHouse(Feature):
         indexes = [
             models.Index(fields=["state", "grade"], name="rural_house_state_grade"),
             models.Index(fields=["region", "state"], name="rural_house_region_state"),
+            models.Index(fields=["created_at"], name="rural_house_entered"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -95,7 +96,7 @@ class Approval(Record):
     house = models.ForeignKey(RuralHouse, models.CASCADE, verbose_name=_("农村房屋"), related_name="approvals")
     stage = models.CharField(_("审批环节"), max_length=12, choices=Stage.choices)
     result = models.CharField(_("审批结果"), max_length=8, choices=Result.choices)
-    decided_on = models.DateField(_("办结日期"))
+    decided_on = models.DateField(_("办结日期"), db_index=True)
     decided_by = models.CharField(_("办理单位"), max_length=100)
     opinion = models.CharField(_("意见"), max_length=300, blank=True)
 
@@ -118,7 +119,7 @@ class Supervision(Record):
 
     house = models.ForeignKey(RuralHouse, models.CASCADE, verbose_name=_("农村房屋"), related_name="supervisions")
     stage = models.CharField(_("监管环节"), max_length=12, choices=Stage.choices)
-    done_on = models.DateField(_("到场日期"))
+    done_on = models.DateField(_("到场日期"), db_index=True)
     inspector = models.CharField(_("监管人员"), max_length=60)
     passed = models.BooleanField(_("符合批准内容"), default=True)
     note = models.CharField(_("说明"), max_length=300, blank=True)
@@ -136,7 +137,7 @@ class HazardAppraisal(Record):
 
     house = models.ForeignKey(RuralHouse, models.CASCADE, verbose_name=_("农村房屋"), related_name="appraisals")
     number = models.CharField(_("鉴定报告编号"), max_length=50)
-    appraised_on = models.DateField(_("鉴定日期"))
+    appraised_on = models.DateField(_("鉴定日期"), db_index=True)
     agency = models.CharField(_("鉴定机构"), max_length=100)
     grade = models.CharField(_("鉴定等级"), max_length=1, choices=Grade.choices)
     conclusion = models.CharField(_("鉴定结论"), max_length=300, blank=True)
@@ -154,7 +155,7 @@ class Treatment(Record):
 
     house = models.ForeignKey(RuralHouse, models.CASCADE, verbose_name=_("农村房屋"), related_name="treatments")
     method = models.CharField(_("治理方式"), max_length=12, choices=Method.choices)
-    started_on = models.DateField(_("开工日期"))
+    started_on = models.DateField(_("开工日期"), db_index=True)
     finished_on = models.DateField(_("完成日期"), null=True, blank=True)
     cost = Money(_("总费用"))
     subsidy = Money(_("补助资金"))
@@ -192,7 +193,7 @@ class Craftsman(Feature):
     trade = models.CharField(_("工种"), max_length=12, choices=Trade.choices)
     phone = models.CharField(_("手机号"), max_length=20, blank=True)
     credit_score = Quantity(_("信用得分"), unit="分", validators=[MinValueValidator(0)])
-    registered_on = models.DateField(_("登记日期"), null=True, blank=True)
+    registered_on = models.DateField(_("登记日期"), null=True, blank=True, db_index=True)
 
     class Meta:
         verbose_name = _("农村建筑工匠")
@@ -209,7 +210,7 @@ class CraftsmanCredit(Record):
     of = "craftsman"
 
     craftsman = models.ForeignKey(Craftsman, models.CASCADE, verbose_name=_("工匠"), related_name="credits")
-    happened_on = models.DateField(_("认定日期"))
+    happened_on = models.DateField(_("认定日期"), db_index=True)
     kind = models.CharField(_("类别"), max_length=8, choices=Kind.choices)
     points = models.DecimalField(_("分值"), max_digits=5, decimal_places=1, validators=[MinValueValidator(0)])
     reason = models.CharField(_("事由"), max_length=300)
@@ -226,7 +227,7 @@ class CraftsmanTraining(Record):
     of = "craftsman"
 
     craftsman = models.ForeignKey(Craftsman, models.CASCADE, verbose_name=_("工匠"), related_name="trainings")
-    held_on = models.DateField(_("培训日期"))
+    held_on = models.DateField(_("培训日期"), db_index=True)
     subject = models.CharField(_("培训内容"), max_length=120)
     passed = models.BooleanField(_("考核合格"), default=True)
 

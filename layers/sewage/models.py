@@ -58,7 +58,7 @@ class SewagePlant(Feature):
     temperature = Quantity(_("水温"), unit="℃", factor="w01010")
     faulty = Quantity(_("故障设备数"), factor="faults", validators=POSITIVE)
     measured_at = models.DateTimeField(_("监测时间"), null=True, blank=True)
-    opened_on = models.DateField(_("投运日期"), null=True, blank=True)
+    opened_on = models.DateField(_("投运日期"), null=True, blank=True, db_index=True)
 
     class Meta:
         verbose_name = _("污水处理厂")
@@ -95,7 +95,7 @@ class Equipment(Record):
     stage = models.CharField(_("工段"), max_length=9, choices=Stage.choices, default=Stage.BIOLOGY)
     maker = models.CharField(_("厂家"), max_length=100, blank=True)
     power = Quantity(_("功率"), unit="kW", summed=True, validators=POSITIVE)
-    made_on = models.DateField(_("生产日期"), null=True, blank=True)
+    made_on = models.DateField(_("生产日期"), null=True, blank=True, db_index=True)
     state = models.CharField(_("设备状态"), max_length=8, choices=State.choices, default=State.RUNNING)
     signal = models.CharField(
         _("状态信号"), max_length=8, blank=True, help_text=_("数采仪上报该设备运行状态所用的编码，如 SB1（HJ 212）。"),
@@ -122,7 +122,7 @@ class DailyReport(Record):
     of = "plant"
 
     plant = models.ForeignKey(SewagePlant, models.CASCADE, verbose_name=_("污水处理厂"), related_name="daily_reports")
-    day = models.DateField(_("日期"))
+    day = models.DateField(_("日期"), db_index=True)
     volume = Quantity(_("处理水量"), unit="m³", summed=True, validators=POSITIVE)
     cod = Quantity(_("化学需氧量"), unit="mg/L", validators=POSITIVE)
     ammonia = Quantity(_("氨氮"), unit="mg/L", validators=POSITIVE)
@@ -169,6 +169,7 @@ class Inlet(Feature):
     class Meta:
         verbose_name = _("进水监测点")
         verbose_name_plural = pgettext_lazy("plural", "进水监测点")
+        indexes = [models.Index(fields=["created_at"], name="inlet_entered")]
 
 
 class Upkeep(Record):
@@ -183,7 +184,7 @@ class Upkeep(Record):
     of = "inlet"
 
     inlet = models.ForeignKey(Inlet, models.CASCADE, verbose_name=_("进水监测点"), related_name="upkeep")
-    done_on = models.DateField(_("运维日期"))
+    done_on = models.DateField(_("运维日期"), db_index=True)
     kind = models.CharField(_("运维内容"), max_length=12, choices=Kind.choices)
     done_by = models.CharField(_("运维单位"), max_length=100, blank=True)
     note = models.CharField(_("说明"), max_length=300, blank=True)
@@ -220,6 +221,7 @@ class Outfall(Feature):
     class Meta:
         verbose_name = _("排污口")
         verbose_name_plural = pgettext_lazy("plural", "排污口")
+        indexes = [models.Index(fields=["created_at"], name="outfall_entered")]
 
 
 class OutfallInspection(Record):
@@ -228,7 +230,7 @@ class OutfallInspection(Record):
     of = "outfall"
 
     outfall = models.ForeignKey(Outfall, models.CASCADE, verbose_name=_("排污口"), related_name="inspections")
-    done_on = models.DateField(_("巡查日期"))
+    done_on = models.DateField(_("巡查日期"), db_index=True)
     inspector = models.CharField(pgettext_lazy("outfall", "巡查人员"), max_length=60)
     flowing = models.BooleanField(_("晴天出水"), default=False)
     findings = models.CharField(_("发现问题"), max_length=300, blank=True)
@@ -245,7 +247,7 @@ class Sample(Record):
     of = "outfall"
 
     outfall = models.ForeignKey(Outfall, models.CASCADE, verbose_name=_("排污口"), related_name="samples")
-    taken_at = models.DateTimeField(_("采样时间"))
+    taken_at = models.DateTimeField(_("采样时间"), db_index=True)
     cod = Quantity(_("化学需氧量"), unit="mg/L", validators=POSITIVE)
     ammonia = Quantity(_("氨氮"), unit="mg/L", validators=POSITIVE)
     phosphorus = Quantity(_("总磷"), unit="mg/L", validators=POSITIVE)
@@ -287,7 +289,7 @@ class SewerPipe(Feature):
     diameter = Quantity(_("管径"), unit="mm", validators=POSITIVE)
     depth = Quantity(_("埋深"), unit="m", validators=POSITIVE)
     length = length(_("长度"), unit="m")
-    laid_on = models.DateField(_("敷设日期"), null=True, blank=True)
+    laid_on = models.DateField(_("敷设日期"), null=True, blank=True, db_index=True)
 
     class Meta:
         verbose_name = _("排水管线")
@@ -312,7 +314,7 @@ class PipeInspection(Record):
     of = "pipe"
 
     pipe = models.ForeignKey(SewerPipe, models.CASCADE, verbose_name=_("排水管线"), related_name="inspections")
-    done_on = models.DateField(_("检测日期"))
+    done_on = models.DateField(_("检测日期"), db_index=True)
     method = models.CharField(_("检测方法"), max_length=8, choices=Method.choices)
     defect = models.CharField(_("缺陷等级"), max_length=1, choices=Defect.choices)
     note = models.CharField(_("说明"), max_length=300, blank=True)
@@ -329,7 +331,7 @@ class Dredging(Record):
     of = "pipe"
 
     pipe = models.ForeignKey(SewerPipe, models.CASCADE, verbose_name=_("排水管线"), related_name="dredgings")
-    done_on = models.DateField(_("清淤日期"))
+    done_on = models.DateField(_("清淤日期"), db_index=True)
     volume = Quantity(_("清淤量"), unit="m³", summed=True, validators=POSITIVE)
     done_by = models.CharField(_("作业单位"), max_length=100, blank=True)
 

@@ -67,7 +67,7 @@ class Camera(Feature):
     )
     field_of_view = Quantity(_("视场角"), unit="°", validators=[MinValueValidator(0), MaxValueValidator(360)])
     sight = Quantity(_("可视距离"), unit="m", validators=[MinValueValidator(0)])
-    installed_on = models.DateField(_("安装日期"), null=True, blank=True)
+    installed_on = models.DateField(_("安装日期"), null=True, blank=True, db_index=True)
     seen_at = models.DateTimeField(_("最近心跳"), null=True, blank=True)
     resting = _is_retired()
 
@@ -106,7 +106,7 @@ class Recorder(Feature):
     )
     maker = models.CharField(_("厂家"), max_length=60, blank=True)
     model = models.CharField(_("型号"), max_length=60, blank=True)
-    installed_on = models.DateField(_("安装日期"), null=True, blank=True)
+    installed_on = models.DateField(_("安装日期"), null=True, blank=True, db_index=True)
     seen_at = models.DateTimeField(_("最近心跳"), null=True, blank=True)
     resting = _is_retired()
 
@@ -131,7 +131,7 @@ class Fault(Record):
 
     camera = models.ForeignKey(Camera, models.CASCADE, verbose_name=_("摄像机"), related_name="faults")
     kind = models.CharField(_("故障类型"), max_length=12, choices=Kind.choices)
-    began_at = models.DateTimeField(_("发生时间"))
+    began_at = models.DateTimeField(_("发生时间"), db_index=True)
     ended_at = models.DateTimeField(_("恢复时间"), null=True, blank=True)
     note = models.CharField(_("说明"), max_length=300, blank=True, default="", db_default="")
 
@@ -154,7 +154,7 @@ class Maintenance(Record):
     of = "camera"
 
     camera = models.ForeignKey(Camera, models.CASCADE, verbose_name=_("摄像机"), related_name="maintenances")
-    done_on = models.DateField(_("维护日期"))
+    done_on = models.DateField(_("维护日期"), db_index=True)
     work = models.CharField(_("维护内容"), max_length=200)
     worker = models.CharField(_("维护人员"), max_length=60, blank=True)
     repaired = models.BooleanField(_("已恢复正常"), default=True)
@@ -172,7 +172,7 @@ class RecorderOutage(Record):
     absence = Absence("began_at", "ended_at")
 
     recorder = models.ForeignKey(Recorder, models.CASCADE, verbose_name=_("录像机"), related_name="outages")
-    began_at = models.DateTimeField(_("离线时间"))
+    began_at = models.DateTimeField(_("离线时间"), db_index=True)
     ended_at = models.DateTimeField(_("恢复时间"), null=True, blank=True)
     note = models.CharField(_("说明"), max_length=300, blank=True, default="", db_default="")
 

@@ -304,7 +304,7 @@ class Episode(models.Model):
     subject = models.CharField(_("对象"), max_length=100, blank=True)
     level = models.CharField(_("级别"), max_length=6, choices=Level.choices)
     state = models.CharField(_("状态"), max_length=12, choices=State.choices, default=State.OPEN)
-    began_at = models.DateTimeField(_("开始时间"))
+    began_at = models.DateTimeField(_("开始时间"), db_index=True)
     raised_at = models.DateTimeField(_("告警时间"), db_default=Now())
     last_at = models.DateTimeField(_("最近超标"))
     ended_at = models.DateTimeField(_("恢复时间"), null=True)
@@ -323,7 +323,7 @@ class Episode(models.Model):
     rectify_by = models.DateTimeField(_("整改期限"), null=True)
     acknowledged_at = models.DateTimeField(_("确认时间"), null=True)
     handled_at = models.DateTimeField(_("处置时间"), null=True)
-    closed_at = models.DateTimeField(_("办结时间"), null=True)
+    closed_at = models.DateTimeField(_("办结时间"), null=True, db_index=True)
 
     class Meta:
         verbose_name = _("告警")
@@ -399,7 +399,7 @@ class Act(models.Model):
 
     episode = models.ForeignKey(Episode, models.CASCADE, verbose_name=_("告警"), related_name="acts")
     kind = models.CharField(_("动作"), max_length=12, choices=Kind.choices)
-    at = models.DateTimeField(_("时间"), db_default=Now())
+    at = models.DateTimeField(_("时间"), db_default=Now(), db_index=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name=_("人员"), null=True, related_name="+"
     )

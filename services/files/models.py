@@ -36,7 +36,10 @@ class Attachment(Row):
     class Meta:
         verbose_name = _("附件")
         verbose_name_plural = _("附件")
-        indexes = [models.Index(fields=["feature", "-created_at"], name="attachment_feature")]
+        indexes = [
+            models.Index(fields=["feature", "-created_at"], name="attachment_feature"),
+            models.Index(fields=["created_at"], name="attachment_entered"),
+        ]
         constraints = [
             # The same bytes of the same moment twice are one file: devices repeat what was not acknowledged.
             models.UniqueConstraint(

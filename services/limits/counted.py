@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -41,15 +42,21 @@ class Exceedances(Measure):
 
 
 def _measured(asked: Asked, ledgers: list[Ledger], windows: list[Window]) -> dict[str, dict[int, list[UUID]]]:
-    """Layer → time → the features there with a valid value in it."""
+    """Layer → time → the features there with a valid value in it of what is judged."""
     found: dict[str, dict[int, list[UUID]]] = {ledger.layer: defaultdict(list) for ledger in ledgers}
+    if not ledgers:
+        return found
+    given: dict[str, Any] = {
+        "devices": asked.devices, "day": int(Span.DAY), "layers": list(found),
+        "codes": sorted({each.factor for ledger in ledgers for each in ledger.judged}),
+    }  # fmt: skip
+    for n, window in enumerate(windows):
+        given |= {f"begin_{n}": window.begins_at, f"end_{n}": window.ends_at}
     with connection.cursor() as cursor:
-        cursor.execute(_MEASURED, {
-            "devices": asked.devices, "day": int(Span.DAY), "layers": list(found),
-            "begins": [window.begins_at for window in windows], "ends": [window.ends_at for window in windows],
-        })  # fmt: skip
+        # A branch for each time, so that each reads the months it lies in only.
+        cursor.execute(" union all ".join(_MEASURED.format(n=n) for n in range(len(windows))), given)
         for layer, n, features in cursor.fetchall():
-            found[layer][n - 1] = features
+            found[layer][n] = features
     return found
 
 
@@ -84,13 +91,16 @@ def _figure(
     )  # fmt: skip
 
 
+# Whether a device has a valid day at all is looked up factor by factor and ends at the first: the key of the roll-ups
+# leads from device and factor to the time, while all that a device ever measured would take seconds to pass over.
 _MEASURED = """
-select i.layer, w.n::int, array_agg(distinct d.feature)
-from unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality w (begins, ends, n)
-join telemetry_device d on d.id = any(%(devices)s)
+select i.layer, {n}, array_agg(distinct d.feature)
+from telemetry_device d
 join catalog_featureindex i on i.id = d.feature and i.layer = any(%(layers)s)
-where exists (
-    select from telemetry_rollup r where r.device = d.id and r.span = %(day)s and r.at >= w.begins and r.at < w.ends
-        and r.n_valid > 0
-)
-group by i.layer, w.n"""
+cross join lateral (
+    select from telemetry_factor f join telemetry_rollup r on r.device = d.id and r.factor = f.id
+    where f.code = any(%(codes)s) and r.span = %(day)s and r.at >= %(begin_{n})s and r.at < %(end_{n})s
+        and r.n_valid > 0 limit 1
+) measured
+where d.id = any(%(devices)s)
+group by i.layer"""

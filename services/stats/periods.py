@@ -60,16 +60,8 @@ def statistics(asked: Asked, keys: Iterable[str] | None = None) -> Statistics:
     return Statistics(asked, sorted(found, key=lambda figure: order.index(figure.group)))
 
 
-class _Texts(Func):
-    """Values of some fields as one array of texts, so that kinds with unlike fields fit into one statement."""
-
-    template = "array[%(expressions)s::text]"
-    arg_joiner = "::text, "
-    output_field = ArrayField(TextField())
-
-
 class _Numbers(Func):
-    """Several figures as one array of numbers, likewise."""
+    """Several figures as one array of numbers, so that kinds with unlike fields fit into one statement."""
 
     template = "array[%(expressions)s::numeric]"
     arg_joiner = "::numeric, "
@@ -91,8 +83,9 @@ def _counted(asked: Asked, chosen: list[Kind]) -> list[Figure]:
     windows = [window for window in (frame.before, frame.last_year) if window is not None]
     now: dict[str, list[tuple[date, list[str | None], list[Decimal | None]]]] = defaultdict(list)
     then: dict[str, list[Decimal | None]] = {}
+    width = max((len(kind.parts) for kind in chosen), default=0)
     for some in batched(chosen, BRANCHES):
-        for key, at, values, numbers in _together([_now(asked, kind) for kind in some]):
+        for key, at, *values, numbers in _together([_now(asked, kind, width) for kind in some]):
             now[key].append((at, values, numbers))
         then |= dict(_together([_then(asked, kind, windows) for kind in some]))
     known = _known(asked, chosen, windows, then)
@@ -106,10 +99,11 @@ def _together(branches: Sequence[QuerySet[Any]]) -> Iterable[Any]:
     return branches[0].union(*branches[1:], all=True) if len(branches) > 1 else branches[0]
 
 
-def _now(asked: Asked, kind: Kind) -> QuerySet[Any]:
-    """(Kind, part, values of its fields, figures) of the period."""
-    values = [field.path for field in kind.parts]
-    texts = _Texts(*values) if values else Cast(Value("{}"), ArrayField(TextField()))
+def _now(asked: Asked, kind: Kind, width: int) -> QuerySet[Any]:
+    """(Kind, part, ``width`` values of its fields, figures) of the period."""
+    # Columns of their own: to put them into an array row by row would cost a third more.
+    values = {f"stat_value_{n}": Cast(field.path, TextField()) for n, field in enumerate(kind.parts)}
+    values |= {f"stat_value_{n}": Value(None, TextField()) for n in range(len(kind.parts), width)}
     flags = [Count(kind.time.path, filter=Q(**{flag.path: True})) for flag in kind.flags]
     numbers = [Count("*"), *_amounts(kind), *flags]
     rows = asked.rows(kind).filter(within(kind, asked.frame.window))
@@ -117,9 +111,9 @@ def _now(asked: Asked, kind: Kind) -> QuerySet[Any]:
         rows.annotate(
             stat_kind=Value(kind.key, TextField()),
             stat_at=_Bucket(kind.time.path, step=asked.frame.step, by_day=kind.by_day),
-            stat_values=texts,
+            **values,
         )
-        .values_list("stat_kind", "stat_at", "stat_values")
+        .values_list("stat_kind", "stat_at", *values)
         .annotate(stat_numbers=_Numbers(*numbers))
     )
 

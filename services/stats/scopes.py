@@ -75,6 +75,16 @@ class Asked:
 
     def rows(self, kind: Kind) -> QuerySet[Any]:
         """The rows of a kind in the scope that the principal may see, of all times."""
+        if kind.key not in self._rows:
+            self._rows[kind.key] = self._allowed(kind)
+        return self._rows[kind.key].all()
+
+    @cached_property
+    def _rows(self) -> dict[str, QuerySet[Any]]:
+        """What was put together before: every kind is asked for its rows several times."""
+        return {}
+
+    def _allowed(self, kind: Kind) -> QuerySet[Any]:
         rows: QuerySet[Any] = kind.model._default_manager.filter(kind.condition).order_by()
         place = self._place(kind)
         if kind.layer is not None:

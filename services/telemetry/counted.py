@@ -51,6 +51,7 @@ class TimeOnline(Measure):
     """The share of their time in which the devices of the scope were heard, as of the list of devices."""
 
     def figures(self, asked: Asked) -> list[Figure]:
+        parts = len(asked.frame.buckets)
         windows = [*map(asked.frame.part, asked.frame.buckets), asked.frame.window, asked.frame.before]
         windows += [asked.frame.last_year] if asked.frame.last_year else []
         if asked.principal.is_public or not asked.devices:
@@ -59,11 +60,10 @@ class TimeOnline(Measure):
             cursor.execute(_ONLINE, {
                 "devices": asked.devices, "now": timezone.now(),
                 "begins": [window.begins_at for window in windows], "ends": [window.ends_at for window in windows],
-                "stretches": [max(0, n - len(asked.frame.buckets)) for n in range(len(windows))],
+                "parts": parts, "stretches": ([0] * parts + [None, 1, 2])[: len(windows)],
             })  # fmt: skip
             rows = {n: (devices, share) for n, devices, share in cursor.fetchall()}
         shares: list[Number | None] = [rows[n][1] if n in rows else None for n in range(1, len(windows) + 2)]
-        parts = len(asked.frame.buckets)
         heard = rows[parts + 1][0] if parts + 1 in rows else 0
         if not any(share is not None for share in shares):
             return []
@@ -89,7 +89,8 @@ class Means(Measure):
             for factor in Factor.objects.exclude(averaging__in=(KIND.DIRECTION, KIND.STATE))
             if factor.code not in _hidden(asked)
         }
-        windows = [asked.frame.window, asked.frame.before, asked.frame.last_year or asked.frame.before]
+        windows = [asked.frame.window, asked.frame.before]
+        windows += [asked.frame.last_year] if asked.frame.last_year else []
         given: dict[str, Any] = {
             "devices": asked.devices, "factors": list(factors), "day": int(Span.DAY), "step": asked.frame.step,
             "energy": [factor.pk for factor in factors.values() if factor.averaging == KIND.ENERGY],
@@ -98,10 +99,11 @@ class Means(Measure):
         for n, window in enumerate(windows):
             given |= {f"begin_{n}": window.begins_at, f"end_{n}": window.ends_at}
         found: dict[int, dict[Any, tuple[Any, ...]]] = defaultdict(dict)
+        days = [_DAYS.format(place=n, bucket="null::date" if n else _BUCKET) for n in range(len(windows))]
         with connection.cursor() as cursor:
-            cursor.execute(_MEANS, given)
+            cursor.execute(_MEANS.format(days=" union all ".join(days)), given)
             for factor, place, at, *rest in cursor.fetchall():
-                found[factor][at if place is None else place] = tuple(rest)
+                found[factor][place if at is None else at] = tuple(rest)
         return [_figure(asked, factors[pk], found[pk]) for pk in factors if pk in found]
 
 
@@ -143,7 +145,8 @@ def _figure(asked: Asked, factor: Factor, rows: dict[Any, tuple[Any, ...]]) -> F
 
 
 # As in the list of devices: from when each was approved, and only those that were heard at all. Outages are read once
-# for the period and once for each time it is compared with, and then held against the parts.
+# for the parts of the period, which lie one after the other, so that the two ends of an outage tell which it touches,
+# and once for each time it is compared with; the period itself is the sum of its parts.
 _ONLINE = """
 with w as (
     select n, begins, least(ends, %(now)s) as ends, stretch
@@ -152,38 +155,46 @@ with w as (
 ), d as (
     select d.id, d.approved_at from telemetry_device d
     join telemetry_presence p on p.device_id = d.id and p.seen_at is not null where d.id = any(%(devices)s)
-), o as materialized (
-    select r.stretch, d.approved_at, o.began_at, coalesce(o.ended_at, r.ends) as ended_at
-    from (select stretch, min(begins) as begins, max(ends) as ends from w group by stretch) r
-    join telemetry_outage o on o.began_at < r.ends and coalesce(o.ended_at, r.ends) > r.begins
+), r as (
+    select min(n) as first, min(begins) as begins, max(ends) as ends, array_agg(begins order by n) as parts
+    from w where ends > begins and stretch is not null group by stretch
+), o as (
+    select d.approved_at, o.began_at, coalesce(o.ended_at, r.ends) as ended_at,
+        r.first + width_bucket(greatest(o.began_at, r.begins), r.parts) - 1 as from_n,
+        r.first + width_bucket(least(o.ended_at, r.ends), r.parts) - 1 as to_n
+    from r join telemetry_outage o
+        on tstzrange(least(o.began_at, o.ended_at), o.ended_at) && tstzrange(r.begins, r.ends)
     join d on d.id = o.device_id
 ), missed as (
     select w.n, sum(extract(epoch from least(o.ended_at, w.ends) - greatest(o.began_at, w.begins, o.approved_at))) as s
-    from w join o on o.stretch = w.stretch
-        and least(o.ended_at, w.ends) > greatest(o.began_at, w.begins, o.approved_at)
+    from o cross join lateral generate_series(o.from_n, o.to_n) n join w using (n)
+    where least(o.ended_at, w.ends) > greatest(o.began_at, w.begins, o.approved_at)
     group by w.n
+), gone as (
+    select n, s from missed union all select %(parts)s + 1, sum(s) from missed where n <= %(parts)s
 ), whole as (
     select w.n, count(*) as devices, sum(extract(epoch from w.ends - greatest(w.begins, d.approved_at))) as s
     from w cross join d where w.ends > greatest(w.begins, d.approved_at) group by w.n
 )
-select n::int, devices::int, 100 * (1 - coalesce(missed.s, 0) / whole.s)::float8
-from whole left join missed using (n)"""
-_WHERE = """from telemetry_rollup r where r.span = %(day)s and r.device = any(%(devices)s)
-        and r.factor = any(%(factors)s)"""
-# Days weigh as many as they have valid hours, so that the mean is that of the hours.
-_MEANS = f"""
+select n::int, devices::int, 100 * (1 - coalesce(gone.s, 0) / whole.s)::float8
+from whole left join gone using (n)"""
+_DAYS = """
+    select r.factor, {place} as place, {bucket} as bucket, sum(r.total) as total, sum(r.n_valid * r.mean) as weighted,
+        sum(r.n_valid * power(10::float8, least(r.mean, 1000) / 10)) filter (where r.factor = any(%(energy)s)) as energy,
+        sum(r.n_valid) filter (where r.mean is not null) as meant, min(r.low) as low, max(r.high) as high,
+        sum(r.n_valid) as hours
+    from telemetry_rollup r where r.span = %(day)s and r.device = any(%(devices)s) and r.factor = any(%(factors)s)
+        and r.at >= %(begin_{place})s and r.at < %(end_{place})s and (r.n_valid > 0 or r.total is not null)
+    group by 1, 3"""
+# Days weigh as many as they have valid hours, so that the mean is that of the hours. They are read once: the whole of
+# the period is put together out of its parts.
+_MEANS = """
 select factor, place, bucket, case
         when factor = any(%(counters)s) then sum(total)
-        when factor = any(%(energy)s) then 10 * log(
-            sum(n_valid * power(10::float8, least(mean, 1000) / 10))
-            / nullif(sum(n_valid) filter (where mean is not null), 0))
-        else sum(n_valid * mean) / nullif(sum(n_valid) filter (where mean is not null), 0)
-    end, min(low), max(high), sum(n_valid)::int
-from (
-    select r.*, 0 as place, null::date as bucket {_WHERE} and r.at >= %(begin_0)s and r.at < %(end_0)s
-    union all select r.*, null, date_trunc(%(step)s, r.at at time zone 'Asia/Shanghai')::date
-        {_WHERE} and r.at >= %(begin_0)s and r.at < %(end_0)s
-    union all select r.*, 1, null {_WHERE} and r.at >= %(begin_1)s and r.at < %(end_1)s
-    union all select r.*, 2, null {_WHERE} and r.at >= %(begin_2)s and r.at < %(end_2)s
-) s where n_valid > 0 or total is not null
-group by factor, place, bucket order by factor"""  # noqa: S608
+        when factor = any(%(energy)s) then 10 * log(sum(energy) / nullif(sum(meant), 0))
+        else sum(weighted) / nullif(sum(meant), 0)
+    end, min(low), max(high), sum(hours)::int
+from ({days}) s
+group by grouping sets ((factor, place), (factor, place, bucket)) having grouping(bucket) = 1 or bucket is not null
+order by factor"""
+_BUCKET = "date_trunc(%(step)s, r.at at time zone 'Asia/Shanghai')::date"

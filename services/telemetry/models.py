@@ -1,10 +1,12 @@
 """Factors, devices with their profiles, and the tables of readings, latest values and roll-ups."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GistIndex
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import Func
+from django.db.models.functions import Least, Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -129,7 +131,7 @@ class Device(models.Model):
         _("标准版本"), null=True, blank=True, choices=[(year, f"HJ 212-{year}") for year in (2005, 2017, 2025)]
     )
     created_at = models.DateTimeField(_("登记时间"), auto_now_add=True)
-    approved_at = models.DateTimeField(_("审核时间"), null=True, editable=False)
+    approved_at = models.DateTimeField(_("审核时间"), null=True, editable=False, db_index=True)
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, verbose_name=_("审核人"), null=True, editable=False, related_name="+"
     )
@@ -218,13 +220,17 @@ class Outage(models.Model):
     """A time in which a device was not heard: what online rates are computed from."""
 
     device = models.ForeignKey(Device, models.CASCADE, verbose_name=_("设备"), related_name="outages")
-    began_at = models.DateTimeField(_("离线时间"))
+    began_at = models.DateTimeField(_("离线时间"), db_index=True)
     ended_at = models.DateTimeField(_("恢复时间"), null=True)
 
     class Meta:
         verbose_name = _("离线记录")
         verbose_name_plural = _("离线记录")
-        indexes = [models.Index(fields=["device", "began_at"], name="outage_time")]
+        indexes = [
+            models.Index(fields=["device", "began_at"], name="outage_time"),
+            # What of them reaches into a time; ``Least`` keeps an end before the begin from being no range.
+            GistIndex(Func(Least("began_at", "ended_at"), "ended_at", function="tstzrange"), name="outage_during"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["device"], condition=models.Q(ended_at=None), name="outage_open_once")
         ]
@@ -360,7 +366,7 @@ class Tally(models.Model):
     pk = models.CompositePrimaryKey("device_id", "factor_id", "at")
     device = models.ForeignKey(Device, models.DO_NOTHING, db_column="device", db_constraint=False, related_name="+")
     factor = models.ForeignKey(Factor, models.DO_NOTHING, db_column="factor", db_constraint=False, related_name="+")
-    at = models.DateTimeField(_("时间"))
+    at = models.DateTimeField(_("时间"), db_index=True)
     running = models.FloatField(_("运行"))
     idle = models.FloatField(_("待机"))
     service = models.FloatField(_("检修"))
