@@ -28,13 +28,13 @@ def check_times(**kwargs: Any) -> list[Error]:
 
 def indexed(model: type[Model], name: str) -> bool:
     """Whether an index of the model's table begins with a field and has all rows."""
-    field = model._meta.get_field(name)
+    field: Any = model._meta.get_field(name)
     begins = [index.fields[0].lstrip("-") for index in model._meta.indexes if index.fields and index.condition is None]
     begins += [
         each.fields[0] for each in model._meta.constraints
         if isinstance(each, UniqueConstraint) and each.fields and each.condition is None
     ]  # fmt: skip
-    return field.db_index or field.unique or name in begins
+    return bool(field.db_index or field.unique or name in begins)
 
 
 def _counted() -> Iterator[tuple[type[Model], str]]:

@@ -102,7 +102,7 @@ def _together(branches: Sequence[QuerySet[Any]]) -> Iterable[Any]:
 def _now(asked: Asked, kind: Kind, width: int) -> QuerySet[Any]:
     """(Kind, part, ``width`` values of its fields, figures) of the period."""
     # Columns of their own: to put them into an array row by row would cost a third more.
-    values = {f"stat_value_{n}": Cast(field.path, TextField()) for n, field in enumerate(kind.parts)}
+    values: dict[str, Any] = {f"stat_value_{n}": Cast(field.path, TextField()) for n, field in enumerate(kind.parts)}
     values |= {f"stat_value_{n}": Value(None, TextField()) for n in range(len(kind.parts), width)}
     flags = [Count(kind.time.path, filter=Q(**{flag.path: True})) for flag in kind.flags]
     numbers = [Count("*"), *_amounts(kind), *flags]

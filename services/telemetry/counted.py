@@ -180,7 +180,8 @@ select n::int, devices::int, 100 * (1 - coalesce(gone.s, 0) / whole.s)::float8
 from whole left join gone using (n)"""
 _DAYS = """
     select r.factor, {place} as place, {bucket} as bucket, sum(r.total) as total, sum(r.n_valid * r.mean) as weighted,
-        sum(r.n_valid * power(10::float8, least(r.mean, 1000) / 10)) filter (where r.factor = any(%(energy)s)) as energy,
+        sum(r.n_valid * power(10::float8, least(r.mean, 1000) / 10))
+            filter (where r.factor = any(%(energy)s)) as energy,
         sum(r.n_valid) filter (where r.mean is not null) as meant, min(r.low) as low, max(r.high) as high,
         sum(r.n_valid) as hours
     from telemetry_rollup r where r.span = %(day)s and r.device = any(%(devices)s) and r.factor = any(%(factors)s)

@@ -7,7 +7,7 @@ from importlib import import_module
 
 PARTS = (
     "items", "tiles", "pages", "start", "memory", "live", "surface", "ingest", "sockets", "rollup", "history",
-    "positions",
+    "positions", "stats",
 )  # fmt: skip
 WITHOUT_CITY = {"ingest", "sockets", "rollup", "history"}
 """Parts that need no demo city: they run without loading it."""
