@@ -30,7 +30,8 @@ first_python() {
 find_python() { first_python 'import sys; sys.exit(sys.version_info < (3, 12))'; }
 find_venv_python() { first_python 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))'; }
 
-find_chromium() { command -v chromium || command -v google-chrome || command -v chromium-browser; }
+# The one without windows starts and draws faster.
+find_chromium() { command -v chromium-headless-shell || command -v chromium || command -v google-chrome || command -v chromium-browser; }
 
 # Debian puts it where an ordinary user does not look.
 find_mosquitto() { command -v mosquitto || { [ -x /usr/sbin/mosquitto ] && echo /usr/sbin/mosquitto; }; }
@@ -54,7 +55,7 @@ missing_packages() {
   [ "$1" != bench ] || command -v wrk >/dev/null || echo wrk
   [ "$1" = test ] || return 0
   # Ubuntu's is a snap that cannot run in a container: test.sh lets Playwright bring its own there.
-  find_chromium >/dev/null || grep -qx 'ID=ubuntu' /etc/os-release || echo chromium
+  find_chromium >/dev/null || grep -qx 'ID=ubuntu' /etc/os-release || echo chromium-headless-shell
   compgen -G '/usr/share/fonts/*/*/*CJK*' >/dev/null || echo fonts-noto-cjk
   # Networks that swallow everything.
   command -v ip >/dev/null || echo iproute2

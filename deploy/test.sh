@@ -20,7 +20,7 @@ ensure_browser() {
   else
     unset ZHUTU_CHROMIUM
     export PLAYWRIGHT_BROWSERS_PATH=$LOCAL/browsers
-    compgen -G "$LOCAL/browsers/chromium*" >/dev/null || step "installing a browser" python -m playwright install --with-deps chromium
+    compgen -G "$LOCAL/browsers/chromium*" >/dev/null || step "installing a browser" python -m playwright install --with-deps --only-shell chromium
   fi
 }
 
