@@ -115,9 +115,11 @@ def test_f03_a_sender_that_is_killed_in_the_middle_loses_nothing_and_repeats_by_
         episode,
     )
     first = sender(site.server)
-    site.web.wait(1)
-    first.send_signal(signal.SIGKILL)
-    first.wait(10)
+    try:
+        site.web.wait(1)
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait(10)
     both = [sender(site.server), sender(site.server)]
     try:
         site.web.wait(31)

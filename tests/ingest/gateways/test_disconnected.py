@@ -191,7 +191,7 @@ def told(server: Server, alarm: Found) -> None:
         assert ("Camera offline" in subject and "Offline since" in body) == (user == "commander")
         assert ("摄像机离线" in subject and "起离线" in body) == (user != "commander")
     events = server.sql("select payload from live_event where topic = 'alarms' order by id desc limit 20")
-    raised = [payload for (payload,) in events if payload["kind"] == "raised"]
+    raised = [payload for (payload,) in events if payload.get("kind") == "raised"]
     assert ["摄像机离线", alarm.name] in [payload["title"] for payload in raised]
     assert alarm.began in [datetime.fromisoformat(payload["began"]) for payload in raised]
 
