@@ -8,9 +8,12 @@ from typing import Any
 import openpyxl
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from command_center.desk.fencing import DAYS
+from command_center.desk.rules import Weekdays
 from services.access.principal import Principal
 from services.accounts.models import Membership, User
 from services.accounts.roles import Role
@@ -327,3 +330,13 @@ def test_names_are_shown_as_text(episode: Episode, clients: dict[str, Client]) -
         page = clients["owner"].get(address).content.decode()
         assert "<script>alert(1)" not in page
         assert "<img src=x" not in page
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("weekdays=7&weekdays=1", "17"), ("weekdays=1234567", "1234567"), ("", ""), ("weekdays=8", "8")]
+)
+def test_weekdays_are_boxes_of_one_text(sent: str, kept: str) -> None:
+    """What is no day is refused by the rule itself."""
+    widget = Weekdays(choices=DAYS)
+    assert widget.value_from_datadict(QueryDict(sent), {}, "weekdays") == kept
+    assert widget.render("weekdays", "17").count("checked") == 2

@@ -59,7 +59,7 @@ def test_the_database_has_them_also_where_sql_made_the_table() -> None:
 
 
 @pytest.mark.django_db
-def test_an_outage_that_ends_before_it_begins_is_stored_and_counts_nowhere(who: dict[str, Principal]) -> None:
+def test_an_outage_that_ends_before_it_begins_is_stored_and_breaks_no_statistics(who: dict[str, Principal]) -> None:
     """A range with its ends the wrong way round is an error of PostgreSQL, and its index would refuse the row."""
     device = Device.objects.create(protocol="hj212", number="ST-OUT")
     Outage.objects.create(device=device, began_at=DAY, ended_at=DAY - timedelta(hours=1))
