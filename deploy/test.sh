@@ -46,4 +46,5 @@ check python manage.py makemigrations --check --dry-run
 check python manage.py catalog --check
 check python manage.py requirements --check
 check npm run typecheck
-python -m pytest -n 2 "$@"
+# Much of it is waiting, so three share two processors; a file stays whole, as what it sets up may not be there twice.
+python -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"
