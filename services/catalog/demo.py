@@ -217,13 +217,14 @@ class DemoCity:
         return found
 
     def load(self, model: type[models.Model], rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows by COPY; what a row leaves out gets the model's default. Values go in as they are."""
+        """Write rows by COPY; what a row leaves out gets the model's or the table's default. Values go in as they are."""
         rows = list(rows)
         given = {name for row in rows for name in row}
         fields = [f for f in model._meta.concrete_fields if not f.generated]
         if unknown := given - {f.name for f in fields}:
             raise ValueError(f"{model.__name__} has no field {', '.join(sorted(unknown))}")
-        fields = [f for f in fields if f.name in given or not f.has_db_default()]
+        numbered = [f for f in fields if f.has_db_default() or isinstance(f, models.AutoField)]
+        fields = [f for f in fields if f.name in given or f not in numbered]
         quoted = ", ".join(connection.ops.quote_name(str(f.column)) for f in fields)
         table = connection.ops.quote_name(model._meta.db_table)
         with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({quoted}) FROM STDIN") as copy:

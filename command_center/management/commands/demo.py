@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
-from django.db.models import Count
+from django.db.models import Count, Model
 from django.utils.translation import gettext as _
 
 from gis.models import Region
@@ -70,13 +70,13 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def reset(self) -> None:
-        """Empty every table of every domain."""
+        """Empty every table of every domain but the rules: those carry their source and belong to no row."""
         # Rights in an organisation go with it; those in a region stay.
         Membership.objects.exclude(organisation=None).delete()
         models = [m for app in apps.get_app_configs() if app.name.startswith("layers.") for m in app.get_models()]
-        tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in models)
+        tables = [connection.ops.quote_name(model._meta.db_table) for model in models if not _is_rule(model)]
         with connection.cursor() as cursor:
-            cursor.execute(f"truncate {tables}")
+            cursor.execute(f"truncate {', '.join(tables)}")
 
     def people(self, city: DemoCity) -> str:
         """Make the demo accounts where they are missing; returns their table, which is also kept in a private file."""
@@ -111,6 +111,11 @@ class Command(BaseCommand):
             where = bounds.organisation or bounds.region or _("全部")
             lines.append(f"  {user.username:<24}{role.label}（{where}）")
         return "\n".join(lines)
+
+
+def _is_rule(model: type[Model]) -> bool:
+    fields = model._meta.concrete_fields
+    return any(field.name == "citation" for field in fields) and not any(field.is_relation for field in fields)
 
 
 def holders(city: DemoCity) -> list[tuple[str, Role, Region | None, Any]]:
