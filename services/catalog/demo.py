@@ -217,7 +217,7 @@ class DemoCity:
         return found
 
     def load(self, model: type[models.Model], rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows by COPY, values as they are; what a row leaves out gets the default of the model or of the table."""
+        """Write rows by COPY, values as they are; what a row leaves out gets the model's default, or the table's."""
         rows = list(rows)
         given = {name for row in rows for name in row}
         fields = [f for f in model._meta.concrete_fields if not f.generated]
