@@ -18,6 +18,7 @@ from services.accounts.roles import Role
 from services.audit.models import Entry
 from services.telemetry import features, partitions, rollups
 from services.telemetry.models import Device
+from services.telemetry.spans import ZONE
 from services.telemetry.store import Row, Store
 from tests.conftest import HOME, client
 
@@ -50,7 +51,8 @@ OPERATED: tuple[tuple[str, dict[str, str]], ...] = (
 """What is done to one device; the last is left to the other one."""
 LISTED = (
     "/desk/monitors", "/desk/devices", "/desk/monitoring", "/desk/validity", "/desk/weather", "/desk/dust",
-    "/desk/pollution/points.json", "/desk/points?q=GIVEN", "/desk/search?q=GIVEN", "/desk/reports/dust-statistics",
+    "/desk/pollution/points.json", "/desk/points?q=GIVEN", "/desk/search?q=GIVEN",
+    "/desk/reports/dust-statistics?date={day}",
     "/desk/monitors/export?format=csv", "/desk/dust/export?format=csv", "/desk/monitoring/export?format=csv",
     "/desk/validity?format=csv", "/ogc/collections/monitors/items?limit=1000", "/ogc/collections/monitors/locations",
     "/ogc/collections/monitors/radius?coords=POINT(107.5 31.2)&within=5&within-units=km&f=geojson",
@@ -82,7 +84,7 @@ def two() -> dict[str, dict[str, Any]]:
                 begin + timedelta(minutes=n, seconds=1))
             for n in range(60) for code, value in values.items()
         ])  # fmt: skip
-        found[name] = {"feature": row.pk, "device": device.pk}
+        found[name] = {"feature": row.pk, "device": device.pk, "day": begin.astimezone(ZONE).date()}
     features.write(partitions.raw())
     rollups.compute(partitions.raw())
     return found
@@ -113,6 +115,7 @@ def test_a_door_opens_for_the_device_that_was_given_alone(
 def test_a_list_holds_the_device_that_was_given_alone(
     door: str, member: Client, two: dict[str, dict[str, Any]]
 ) -> None:
+    door = door.format(**two["GIVEN-MINE"])
     mine, owners = text(member.get(door)), text(client("owner").get(door))
     assert any(str(each) in mine for each in ("GIVEN-MINE", two["GIVEN-MINE"]["feature"]))
     for foreign in ("GIVEN-OTHER", str(two["GIVEN-OTHER"]["feature"])):
