@@ -23,17 +23,12 @@ class Later:
         # Exempt, as the doors that change something look for the token themselves (``command_center.ogc.changing``).
         @csrf_exempt
         def door(request: HttpRequest, **asked: Any) -> HttpResponse:
-            answer: HttpResponse = self.load(name)(request, **asked)
+            answer: HttpResponse = getattr(import_module(self.module), name)(request, **asked)
             return answer
 
         door.__name__ = door.__qualname__ = name
         door.__module__ = self.module
         return door
-
-    def load(self, name: str) -> Callable[..., HttpResponse]:
-        """The door itself."""
-        found: Callable[..., HttpResponse] = getattr(import_module(self.module), name)
-        return found
 
 
 edr, ogc = Later("command_center.edr"), Later("command_center.ogc")

@@ -223,8 +223,8 @@ class DemoCity:
         fields = [f for f in model._meta.concrete_fields if not f.generated]
         if unknown := given - {f.name for f in fields}:
             raise ValueError(f"{model.__name__} has no field {', '.join(sorted(unknown))}")
-        numbered = [f for f in fields if f.has_db_default() or isinstance(f, models.AutoField)]
-        fields = [f for f in fields if f.name in given or f not in numbered]
+        filled = [f for f in fields if f.has_db_default() or isinstance(f, models.AutoField)]
+        fields = [f for f in fields if f.name in given or f not in filled]
         quoted = ", ".join(connection.ops.quote_name(str(f.column)) for f in fields)
         table = connection.ops.quote_name(model._meta.db_table)
         with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({quoted}) FROM STDIN") as copy:

@@ -3,21 +3,17 @@
 import pytest
 from django.apps import apps
 from django.core.management import call_command
-from django.db import transaction
 
-from layers.people.models import BlacklistRule
 from services.catalog.layer import registry
 
 
 @pytest.mark.django_db
 def test_the_demo_city_can_be_made_in_its_own_size() -> None:
     small = {layer.key: layer.rows().count() for layer in registry}
-    with transaction.atomic():
-        call_command("demo", reset=True, verbosity=0)
+    call_command("demo", reset=True, verbosity=0)
     whole = {layer.key: layer.rows().count() for layer in registry}
-    assert all(whole[key] >= rows > 0 for key, rows in small.items() if rows)
+    assert all(whole[key] >= rows for key, rows in small.items())
     assert sum(whole.values()) > 3 * sum(small.values())
-    assert BlacklistRule.objects.exists(), "a table whose rows are numbered by the database"
     empty = [
         model.__name__
         for app in apps.get_app_configs()

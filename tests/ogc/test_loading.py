@@ -26,11 +26,13 @@ def test_every_address_leads_to_a_door_that_refuses_or_looks_for_the_token() -> 
 def test_a_start_does_not_load_pygeoapi_and_a_web_process_has_it_soon() -> None:
     said = """
 import sys, time
-from command_center.wsgi import application
+import django
 from django.urls import reverse
 
+django.setup()
 reverse("ogc-items", args=["projects"])
 print("pygeoapi.api" in sys.modules)
+from command_center.wsgi import application
 until = time.monotonic() + 60
 while "pygeoapi.api" not in sys.modules and time.monotonic() < until:
     time.sleep(0.1)
